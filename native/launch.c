@@ -1,0 +1,430 @@
+/*
+ * The parent half of a spawn: clone(2), clone3(2), pidfd_open(2), vfork(2).
+ *
+ * Before the clone: everything that allocates is done, all 64 signals are blocked by a raw call
+ * (libc's leaves 32 and 33 out) and cancellation is off, so that nothing of ours runs in the child
+ * and nothing takes us away while the child uses our memory. After it: mask, errno, cancellation
+ * and the dumpable flag, which set*id in a child that shares our memory resets, are as before.
+ *
+ * Children are cloned with exit signal 0: one that fails before exec is invisible to the waits of
+ * others and sends no SIGCHLD. exec makes it SIGCHLD (kernel: begin_new_exec).
+ *
+ * Needs: pidfds in waitid (5.4). CLONE_CLEAR_SIGHAND is from 5.5, CLONE_PIDFD from 5.2.
+ */
+#include "launch.h"
+
+#include <linux/sched.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "child.h"
+#include "sys.h"
+
+#ifndef CLONE_CLEAR_SIGHAND
+#define CLONE_CLEAR_SIGHAND 0x100000000ULL
+#endif
+#ifndef CLONE_PIDFD
+#define CLONE_PIDFD 0x00001000
+#endif
+
+#define STACK_SIZE (64 * 1024)
+#define STACK_GUARD (64 * 1024) /* at least a page, whatever its size */
+
+const char *const launch_rung_names[LAUNCH_RUNGS] = {"clone3", "clone", "vfork", "fork"};
+
+extern char **environ;
+
+static int stack_ready(struct launch_stack *stack) {
+  if (stack->base != NULL) return 0;
+  char *base = sys_mmap(STACK_GUARD + STACK_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK);
+  if (base == MAP_FAILED) return -1;
+  if (mprotect(base + STACK_GUARD, STACK_SIZE, PROT_READ | PROT_WRITE) != 0) {
+    munmap(base, STACK_GUARD + STACK_SIZE);
+    return -1;
+  }
+  stack->base = base;
+  return 0;
+}
+
+void launch_stack_free(struct launch_stack *stack) {
+  if (stack->base != NULL) munmap(stack->base, STACK_GUARD + STACK_SIZE);
+  stack->base = NULL;
+}
+
+/* ---- the rungs. Each returns the pid, or -1 with errno. runs in: parent, child_main in: child -- */
+
+struct clone3_args {
+  uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid,
+      set_tid_size, cgroup;
+};
+
+/* clone3 onto another stack, where `main(argument)` runs and never returns. Inline, since the child
+ * must not return through a frame that it shares with its parent. */
+static long clone3_call(struct clone3_args *args, void (*main)(void *), void *argument) {
+  long result;
+#if defined(__x86_64__)
+  register void (*entry)(void *) __asm__("r12") = main;
+  register void *first __asm__("r13") = argument;
+  __asm__ volatile(
+      "syscall\n\t"
+      "test %%rax, %%rax\n\t"
+      "jnz 1f\n\t"
+      "xor %%ebp, %%ebp\n\t"
+      "mov %%r13, %%rdi\n\t"
+      "call *%%r12\n\t"
+      "hlt\n"
+      "1:"
+      : "=a"(result)
+      : "a"(SYS_clone3), "D"(args), "S"(sizeof *args), "r"(entry), "r"(first)
+      : "rcx", "r11", "memory");
+#elif defined(__aarch64__)
+  register long x8 __asm__("x8") = SYS_clone3;
+  register long x0 __asm__("x0") = (long)args;
+  register long x1 __asm__("x1") = sizeof *args;
+  register void (*entry)(void *) __asm__("x20") = main;
+  register void *first __asm__("x21") = argument;
+  __asm__ volatile(
+      "svc 0\n\t"
+      "cbnz x0, 1f\n\t"
+      "mov x29, xzr\n\t"
+      "mov x0, x21\n\t"
+      "blr x20\n\t"
+      "brk #0\n"
+      "1:"
+      : "+r"(x0)
+      : "r"(x8), "r"(x1), "r"(entry), "r"(first)
+      : "memory");
+  result = x0;
+#endif
+  if (result < 0) {
+    errno = (int)-result;
+    return -1;
+  }
+  return result;
+}
+
+static pid_t rung_clone3(struct child_start *start, struct launch_stack *stack, int *pidfd) {
+  struct clone3_args args = {
+      .flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
+      .pidfd = (uint64_t)(uintptr_t)pidfd,
+      .stack = (uint64_t)(uintptr_t)(stack->base + STACK_GUARD),
+      .stack_size = STACK_SIZE,
+  };
+  return (pid_t)clone3_call(&args, child_main, start);
+}
+
+static int clone_entry(void *start) { child_main(start); }
+
+static pid_t rung_clone(struct child_start *start, struct launch_stack *stack, int *pidfd) {
+  start->context.reset_handlers = 1;
+  return clone(clone_entry, stack->base + STACK_GUARD + STACK_SIZE,
+               CLONE_VM | CLONE_VFORK | CLONE_PIDFD, start, pidfd);
+}
+
+/* The child runs below this frame and never returns through it. */
+__attribute__((noinline)) static pid_t rung_vfork(struct child_start *start) {
+  start->context.reset_handlers = 1;
+  pid_t pid = vfork();
+  if (pid == 0) child_main(start);
+  return pid;
+}
+
+/* Raw, so that no atfork handler runs: one may wait for a lock that another thread holds. */
+static pid_t rung_fork(struct child_start *start) {
+  start->context.reset_handlers = 1;
+  pid_t pid = (pid_t)syscall(SYS_clone, 0, 0, 0, 0, 0);
+  if (pid == 0) child_main(start);
+  return pid;
+}
+
+/* ---- waiting for a child of ours that did not exec. runs in: parent ---------------------------- */
+
+/* Reaps by pid: the child has no other waiter (exit signal 0), so its number is still its own. */
+static int reap(pid_t pid, siginfo_t *info) {
+  info->si_pid = 0;
+  int result;
+  do result = sys_waitid(P_PID, pid, info, WEXITED | __WALL, NULL);
+  while (result != 0 && errno == EINTR);
+  return result;
+}
+
+static void fail(struct launch *launch, int failure, int error) {
+  launch->failure = failure;
+  launch->error = error;
+}
+
+/* A child that has reported, or was killed before it could. */
+static void judge(struct launch *launch, pid_t pid) {
+  siginfo_t info;
+  if (launch->report.phase == PROGRAM_PHASE_FAILED) {
+    reap(pid, &info);
+    fail(launch, LAUNCH_FAILED_CHILD, launch->report.err);
+  } else if (launch->report.phase == PROGRAM_PHASE_SETUP) {
+    int known = reap(pid, &info) == 0 && info.si_code != CLD_EXITED;
+    fail(launch, LAUNCH_FAILED_KILLED, 0);
+    launch->signal = known ? info.si_status : 0;
+  } else {
+    launch->pid = pid;
+  }
+}
+
+/* An fd number held free, so that pidfd_open can't meet EMFILE when the child already runs. */
+static int placeholder(void) { return sys_fcntl(2, F_DUPFD_CLOEXEC, 0); }
+
+static void run_vfork(struct launch *launch, struct child_start *start) {
+  int held = placeholder();
+  pid_t pid = rung_vfork(start);
+  int error = errno;
+  if (held >= 0) close(held);
+  if (pid < 0) {
+    fail(launch, LAUNCH_FAILED_CLONE, error);
+    return;
+  }
+  if (launch->report.phase == PROGRAM_PHASE_EXEC) {
+    launch->pidfd = sys_pidfd_open(pid);
+    if (launch->pidfd < 0) {
+      siginfo_t info;
+      error = errno;
+      kill(pid, SIGKILL);
+      reap(pid, &info);
+      fail(launch, LAUNCH_FAILED_PIDFD, error);
+      return;
+    }
+  }
+  judge(launch, pid);
+}
+
+/*
+ * fork: nothing is shared, so the report comes over a SEQPACKET socket, one message before exec and
+ * one if it fails; its end without the first means that the child was killed. The child waits at
+ * the gate until its pidfd is open.
+ */
+static void run_fork(struct launch *launch, struct child_start *start) {
+  int pair[2];
+  if (sys_socketpair(SOCK_SEQPACKET | SOCK_CLOEXEC, pair) != 0) {
+    fail(launch, LAUNCH_FAILED_REPORT, errno);
+    return;
+  }
+  start->context.report_socket = pair[1];
+  start->gate = pair[1];
+  pid_t pid = rung_fork(start);
+  int error = errno;
+  close(pair[1]);
+  if (pid < 0) {
+    fail(launch, LAUNCH_FAILED_CLONE, error);
+    close(pair[0]);
+    return;
+  }
+  launch->pidfd = sys_pidfd_open(pid);
+  if (launch->pidfd < 0) {
+    siginfo_t info;
+    error = errno;
+    close(pair[0]); /* the gate: the child exits */
+    reap(pid, &info);
+    fail(launch, LAUNCH_FAILED_PIDFD, error);
+    return;
+  }
+  ssize_t n = send(pair[0], "", 1, MSG_NOSIGNAL);
+  for (;;) {
+    n = sys_read(pair[0], &launch->report, sizeof launch->report);
+    if (n < 0 && errno == EINTR) continue;
+    if (n != (ssize_t)sizeof launch->report) break;
+  }
+  error = n < 0 && errno != ECONNRESET ? errno : 0;
+  close(pair[0]);
+  if (error != 0) {
+    /* A report that can't be read is no success: how far the child came is not known. */
+    siginfo_t info;
+    sys_pidfd_send_signal(launch->pidfd, SIGKILL, 0);
+    reap(pid, &info);
+    fail(launch, LAUNCH_FAILED_REPORT, error);
+    return;
+  }
+  judge(launch, pid);
+}
+
+static void run_shared(struct launch *launch, struct child_start *start) {
+  pid_t pid = launch->rung == LAUNCH_CLONE3 ? rung_clone3(start, launch->stack, &launch->pidfd)
+                                            : rung_clone(start, launch->stack, &launch->pidfd);
+  if (pid < 0) {
+    launch->pidfd = -1; /* the kernel may have written a number that it then gave up */
+    fail(launch, LAUNCH_FAILED_CLONE, errno);
+    return;
+  }
+  judge(launch, pid);
+}
+
+/* ---- guards. runs in: parent ------------------------------------------------------------------- */
+
+static int changes_ids(const void *program) {
+  const struct program_header *p = program;
+  const struct program_op *ops = (const struct program_op *)((const char *)program + p->ops);
+  for (uint32_t i = 0; i < p->n_ops; i++)
+    if (ops[i].code == PROGRAM_SETRESGID || ops[i].code == PROGRAM_SETRESUID) return 1;
+  return 0;
+}
+
+static void run_guarded(struct launch *launch, struct child_start *start) {
+  uint64_t all = ~0ull, mask;
+  int cancel_state;
+  int dumpable = changes_ids(launch->program) ? prctl(PR_GET_DUMPABLE) : -1;
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, sizeof all);
+
+#ifdef BROOD_FAULTS
+  int injected = sys_fault(SYS_CALL_clone);
+  if (injected != 0) fail(launch, LAUNCH_FAILED_CLONE, injected);
+  else
+#endif
+      if (launch->rung == LAUNCH_FORK) run_fork(launch, start);
+  else if (launch->rung == LAUNCH_VFORK) run_vfork(launch, start);
+  else run_shared(launch, start);
+
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof mask);
+  pthread_setcancelstate(cancel_state, NULL);
+  if (dumpable == 1 && prctl(PR_GET_DUMPABLE) != 1) prctl(PR_SET_DUMPABLE, 1);
+}
+
+/* ---- environment, pipes. runs in: parent ------------------------------------------------------- */
+
+static size_t name_length(const char *entry) {
+  const char *end = strchr(entry, '=');
+  return end == NULL ? strlen(entry) : (size_t)(end - entry);
+}
+
+/* The caller's environment with the table's entries over it. The array is the caller's to free; the
+ * strings stay where they are. Returns NULL without memory. */
+static char **compose_environment(char *const *overrides) {
+  size_t n_overrides = 0, n_inherited = 0;
+  while (overrides[n_overrides] != NULL) n_overrides++;
+  char **inherited = environ;
+  while (inherited != NULL && inherited[n_inherited] != NULL) n_inherited++;
+  char **result = sys_malloc((n_overrides + n_inherited + 1) * sizeof *result);
+  if (result == NULL) return NULL;
+  size_t n = 0;
+  for (size_t i = 0; i < n_inherited; i++) {
+    const char *entry = inherited[i];
+    size_t length = name_length(entry);
+    int hidden = 0;
+    for (size_t k = 0; k < n_overrides && !hidden; k++)
+      hidden = overrides[k][0] == entry[0] && strncmp(overrides[k], entry, length) == 0 &&
+               (overrides[k][length] == '=' || overrides[k][length] == 0);
+    if (!hidden) result[n++] = inherited[i];
+  }
+  for (size_t k = 0; k < n_overrides; k++)
+    if (strchr(overrides[k], '=') != NULL) result[n++] = overrides[k];
+  result[n] = NULL;
+  return result;
+}
+
+/* Makes both ends of one input: the child's blocking, ours non-blocking, both close-on-exec. */
+static int make_input(int kind, int *child, int *ours) {
+  int pair[2];
+  int result = kind == LAUNCH_SOCKET ? sys_socketpair(SOCK_STREAM | SOCK_CLOEXEC, pair)
+                                     : sys_pipe2(pair, O_CLOEXEC);
+  if (result != 0) return -1;
+  int mine = kind == LAUNCH_WE_WRITE ? 1 : 0;
+  if (sys_fcntl(pair[mine], F_SETFL, O_NONBLOCK) != 0) {
+    int error = errno;
+    close(pair[0]);
+    close(pair[1]);
+    errno = error;
+    return -1;
+  }
+  *ours = pair[mine];
+  *child = pair[1 - mine];
+  return 0;
+}
+
+static void close_all(const int *fds, uint32_t n) {
+  for (uint32_t i = 0; i < n; i++) close(fds[i]);
+}
+
+void launch_run(struct launch *launch) {
+  int saved_errno = errno;
+  struct program_header *header = launch->program;
+  struct program_op *exec = program_exec_op(launch->program);
+  int32_t *slots = program_slots(launch->program);
+  launch->failure = LAUNCH_OK;
+  launch->error = 0;
+  launch->signal = 0;
+  launch->pid = -1;
+  launch->pidfd = -1;
+  memset(&launch->report, 0, offsetof(struct program_report, tried));
+
+  char *const *overrides = (char *const *)((char *)launch->program + (uint32_t)exec->c);
+  char **composed = NULL;
+  uint32_t made = 0;
+  if (exec->flags & PROGRAM_EXEC_EXTEND_ENV) {
+    composed = compose_environment(overrides);
+    if (composed == NULL) fail(launch, LAUNCH_FAILED_MEMORY, ENOMEM);
+  }
+  if (launch->failure == LAUNCH_OK && stack_ready(launch->stack) != 0)
+    fail(launch, LAUNCH_FAILED_MEMORY, errno);
+  for (; launch->failure == LAUNCH_OK && made < header->n_inputs; made++) {
+    if (make_input(launch->inputs[made], &slots[made], &launch->ours[made]) != 0) {
+      fail(launch, LAUNCH_FAILED_PIPE, errno);
+      break;
+    }
+  }
+
+  if (launch->failure == LAUNCH_OK) {
+    struct child_start start = {
+        .program = launch->program,
+        .context =
+            {
+                .report = &launch->report,
+                .envp = composed != NULL ? composed : (char **)overrides,
+                .report_socket = -1,
+                .parent_pid = getpid(),
+                .close_rung = launch->close_rung,
+            },
+        .gate = -1,
+    };
+    run_guarded(launch, &start);
+  }
+
+  for (uint32_t i = 0; i < made; i++) close(slots[i]);
+  if (launch->failure != LAUNCH_OK) {
+    close_all(launch->ours, made);
+    if (launch->pidfd >= 0) close(launch->pidfd);
+    launch->pidfd = -1;
+  }
+  free(composed);
+  errno = saved_errno;
+}
+
+/* ---- the probe's bare child --------------------------------------------------------------------- */
+
+int launch_try(int rung, struct launch_stack *stack) {
+  /* A program whose one path can't exist: the child comes as far as exec, and reports. */
+  static const char nowhere[] = "/proc/self/fd/-1";
+  struct {
+    struct program_header header;
+    struct program_op exec;
+    uint64_t candidates[2], argv[2], envp[1];
+    char path[24];
+  } program = {
+      .header = {.magic = PROGRAM_MAGIC,
+                 .size = sizeof program,
+                 .n_ops = 1,
+                 .ops = offsetof(__typeof__(program), exec)},
+      .exec = {.code = PROGRAM_EXEC,
+               .b = offsetof(__typeof__(program), argv),
+               .c = offsetof(__typeof__(program), envp),
+               .data = offsetof(__typeof__(program), candidates),
+               .size = 16},
+      .candidates = {offsetof(__typeof__(program), path)},
+      .argv = {offsetof(__typeof__(program), path)},
+  };
+  memcpy(program.path, nowhere, sizeof nowhere);
+  program_relocate(&program);
+  struct launch launch = {.program = &program, .rung = rung, .stack = stack};
+  launch_run(&launch);
+  if (launch.failure == LAUNCH_FAILED_CHILD) return 0;
+  if (launch.failure == LAUNCH_OK) return ENOEXEC; /* can't be */
+  return launch.error != 0 ? launch.error : ENOSYS;
+}

@@ -1,0 +1,74 @@
+/*
+ * Launch: the parent half of a spawn. Makes the pipes, clones, and learns how the child fared.
+ */
+#ifndef BROOD_LAUNCH_H
+#define BROOD_LAUNCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "child_program.h"
+
+/* The clone ladder, fastest first. FORK copies the parent's page tables and needs a socket for the
+ * report; the others share memory until exec. */
+enum launch_rung { LAUNCH_CLONE3, LAUNCH_CLONE, LAUNCH_VFORK, LAUNCH_FORK, LAUNCH_RUNGS };
+extern const char *const launch_rung_names[LAUNCH_RUNGS];
+
+/* What a launch failed at. CHILD: the report tells. KILLED: a signal ended the child in set-up. */
+enum launch_failure {
+  LAUNCH_OK,
+  LAUNCH_FAILED_PIPE,
+  LAUNCH_FAILED_MEMORY,
+  LAUNCH_FAILED_CLONE,
+  LAUNCH_FAILED_PIDFD,
+  LAUNCH_FAILED_REPORT,
+  LAUNCH_FAILED_CHILD,
+  LAUNCH_FAILED_KILLED,
+  LAUNCH_FAILED_WATCH
+};
+
+/* What to create for an input slot, named from our side. */
+enum launch_input { LAUNCH_WE_READ, LAUNCH_WE_WRITE, LAUNCH_SOCKET };
+
+/* A stack with a guard page for children that share our memory. One per thread that launches. */
+struct launch_stack {
+  char *base;
+};
+
+struct launch {
+  /* In. The program is validated and relocated; its input slots are filled here. */
+  void *program;
+  int rung;
+  int close_rung;
+  const int32_t *inputs; /* enum launch_input [n_inputs of the program] */
+  struct launch_stack *stack;
+  /* Out. */
+  int *ours; /* [n_inputs]: our end of each, non-blocking and close-on-exec; the caller's on success */
+  pid_t pid;
+  int pidfd; /* the caller's on success */
+  int failure;
+  int error;
+  int signal;
+  struct program_report report;
+};
+
+/*
+ * Runs in: parent. On LAUNCH_OK the caller owns pidfd and ours[], and the child has exec'ed. On any
+ * failure every fd made here is closed and the child, if there was one, is reaped.
+ */
+void launch_run(struct launch *launch);
+
+/* launch_run() from a thread that lives as long as the process: the kernel sends a parent-death
+ * signal when the cloning *thread* ends. Blocks until done. */
+void launch_run_lasting(struct launch *launch);
+
+void launch_stack_free(struct launch_stack *stack);
+
+/* The highest rung that works here; found once, by trying, in a way no seccomp policy makes fatal. */
+int launch_probe(void);
+
+/* One bare child on a rung that exits at once: 0 if the rung works, else an errno. */
+int launch_try(int rung, struct launch_stack *stack);
+
+#endif

@@ -1,0 +1,366 @@
+/*
+ * See monitor.h. The life of an exit: the kernel makes the pidfd readable, the epoll set becomes
+ * readable, the delivery calls ready(), monitor_collect() reaps everything that has ended before
+ * the first callback runs, JavaScript is called once with all of it.
+ */
+#include "monitor.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "orphans.h"
+#include "stop_watch.h"
+#include "sys.h"
+
+#ifndef PIDFD_SIGNAL_PROCESS_GROUP
+#define PIDFD_SIGNAL_PROCESS_GROUP (1u << 2)
+#endif
+
+#define KEY_MAILBOX UINT64_MAX
+#define EPOLL_BATCH 192 /* the rest of MONITOR_EVENTS is room for the mailbox */
+
+/* struct pidfd_info of linux/pidfd.h, as far as it is used; older headers lack it. */
+struct pidfd_info_exit {
+  uint64_t mask;
+  uint64_t cgroupid;
+  uint32_t ids[11];
+  int32_t exit_code;
+};
+#define PIDFD_INFO_EXIT_BIT (1ull << 3)
+#define PIDFD_GET_INFO_CALL _IOWR(0xff, 11, struct pidfd_info_exit)
+
+/* ---- the table ---------------------------------------------------------------------------------- */
+
+static uint64_t key_of(const struct monitor *m, uint32_t index) {
+  return (uint64_t)m->watches[index].generation << 32 | index;
+}
+
+static int64_t take(struct monitor *m) {
+  if (m->free == NO_WATCH) {
+    uint32_t more = m->n_watches == 0 ? 64 : m->n_watches * 2;
+    struct watch *watches = realloc(m->watches, more * sizeof *watches);
+    if (watches == NULL) return -ENOMEM;
+    memset(watches + m->n_watches, 0, (more - m->n_watches) * sizeof *watches);
+    m->watches = watches;
+    for (uint32_t i = more; i-- > m->n_watches;) {
+      watches[i].next = m->free;
+      m->free = i;
+    }
+    m->n_watches = more;
+  }
+  uint32_t index = m->free;
+  struct watch *watch = &m->watches[index];
+  m->free = watch->next;
+  uint32_t generation = watch->generation + 1;
+  memset(watch, 0, sizeof *watch);
+  watch->generation = generation;
+  return index;
+}
+
+static void give_back(struct monitor *m, uint32_t index) {
+  struct watch *watch = &m->watches[index];
+  watch->kind = WATCH_FREE;
+  watch->fd = -1;
+  watch->next = m->freed;
+  m->freed = index;
+}
+
+void monitor_settle(struct monitor *m) {
+  while (m->freed != NO_WATCH) {
+    uint32_t index = m->freed;
+    m->freed = m->watches[index].next;
+    m->watches[index].next = m->free;
+    m->free = index;
+  }
+}
+
+struct watch *monitor_watch(struct monitor *m, uint32_t index, int kind) {
+  if (index >= m->n_watches || m->watches[index].kind != kind) return NULL;
+  return &m->watches[index];
+}
+
+/* Out of the epoll set before the close: a copy of the fd in a child that has not exec'ed yet would
+ * keep the registration alive. */
+static void close_fd(struct monitor *m, struct watch *watch) {
+  if (watch->fd < 0) return;
+  if (watch->registered) epoll_ctl(m->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
+  watch->registered = 0;
+  close(watch->fd);
+  watch->fd = -1;
+}
+
+/* ---- opening and closing ------------------------------------------------------------------------ */
+
+int monitor_open(struct monitor *m) {
+  m->free = m->freed = NO_WATCH;
+  m->epoll = sys_epoll_create();
+  return m->epoll < 0 ? -errno : 0;
+}
+
+int monitor_cleanup(struct monitor *m) {
+  int n = 0;
+  for (uint32_t i = 0; i < m->n_watches; i++) {
+    struct watch *watch = &m->watches[i];
+    if (watch->kind != WATCH_CHILD || watch->reaped || watch->cleanup_signal == 0) continue;
+    if (monitor_signal(m, i, watch->cleanup_signal) == 1) n++;
+  }
+  return n;
+}
+
+void monitor_close(struct monitor *m, int process_ends) {
+  if (m->epoll < 0) return;
+  monitor_cleanup(m);
+  for (uint32_t i = 0; i < m->n_watches; i++) {
+    struct watch *watch = &m->watches[i];
+    if (watch->kind == WATCH_FREE) continue;
+    if (watch->kind == WATCH_CHILD && !watch->reaped && !process_ends) {
+      epoll_ctl(m->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
+      orphans_adopt(watch->fd);
+      watch->fd = -1;
+    }
+    close_fd(m, watch);
+  }
+  if (m->mailbox != NULL) mailbox_close(m->mailbox);
+  m->mailbox = NULL;
+  close(m->epoll);
+  m->epoll = -1;
+  free(m->watches);
+  m->watches = NULL;
+  m->n_watches = 0;
+  launch_stack_free(&m->stack);
+}
+
+int64_t monitor_add_child(struct monitor *m, pid_t pid, int pidfd, int cleanup_signal) {
+  int64_t index = take(m);
+  int error = index < 0 ? (int)-index : 0;
+  if (error == 0 && sys_epoll_ctl(m->epoll, EPOLL_CTL_ADD, pidfd, EPOLLIN | EPOLLET,
+                                  key_of(m, (uint32_t)index)) != 0) {
+    error = errno;
+    give_back(m, (uint32_t)index);
+  }
+  if (error != 0) {
+    siginfo_t info;
+    sys_pidfd_send_signal(pidfd, SIGKILL, 0);
+    while (sys_waitid(P_PIDFD, pidfd, &info, WEXITED | __WALL, NULL) != 0 && errno == EINTR) {
+    }
+    close(pidfd);
+    return -error;
+  }
+  struct watch *watch = &m->watches[index];
+  watch->kind = WATCH_CHILD;
+  watch->registered = 1;
+  watch->fd = pidfd;
+  watch->pid = pid;
+  watch->cleanup_signal = cleanup_signal;
+  return index;
+}
+
+int64_t monitor_add_pipe(struct monitor *m, int fd) {
+  int64_t index = take(m);
+  if (index < 0) {
+    close(fd);
+    return index;
+  }
+  m->watches[index].kind = WATCH_PIPE;
+  m->watches[index].fd = fd;
+  return index;
+}
+
+int monitor_arm(struct monitor *m, uint32_t index) {
+  struct watch *watch = monitor_watch(m, index, WATCH_PIPE);
+  if (watch == NULL) return -EBADF;
+  if (watch->registered) return 0;
+  if (sys_epoll_ctl(m->epoll, EPOLL_CTL_ADD, watch->fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+                    key_of(m, index)) != 0)
+    return -errno;
+  watch->registered = 1;
+  return 0;
+}
+
+int monitor_remove(struct monitor *m, uint32_t index) {
+  if (index >= m->n_watches || m->watches[index].kind == WATCH_FREE) return -EBADF;
+  struct watch *watch = &m->watches[index];
+  if (watch->kind == WATCH_CHILD && !watch->reaped) return -EBUSY;
+  close_fd(m, watch);
+  give_back(m, index);
+  return 0;
+}
+
+/* ---- signals -------------------------------------------------------------------------------------- */
+
+int monitor_signal(struct monitor *m, uint32_t index, int signal) {
+  struct watch *watch = monitor_watch(m, index, WATCH_CHILD);
+  if (watch == NULL || watch->reaped) return 0;
+  /* A signal to a zombie "succeeds": the pidfd tells the living from the dead. */
+  if (sys_pidfd_ended(watch->fd)) return 0;
+  int result = sys_pidfd_send_signal(watch->fd, signal, 0);
+  /* Filtered, or older than 5.1: by number, which is the child's own until we have reaped it. */
+  if (result != 0 && errno == ENOSYS) result = kill(watch->pid, signal);
+  if (result == 0) return 1;
+  return errno == ESRCH ? 0 : -errno;
+}
+
+int monitor_signal_group(struct monitor *m, uint32_t index, int signal) {
+  struct watch *watch = monitor_watch(m, index, WATCH_CHILD);
+  if (watch == NULL) return 0;
+  int result;
+  if (!watch->reaped) {
+    /* Not reaped: neither its pid nor its group's number can have been given to anyone else. */
+    if (getpgid(watch->pid) != watch->pid) return -ENOTSUP;
+    result = kill(-watch->pid, signal);
+  } else {
+    if (watch->group_lost) return -ENOSYS;
+    if (watch->fd < 0) return 0;
+    result = sys_pidfd_send_signal(watch->fd, signal, PIDFD_SIGNAL_PROCESS_GROUP);
+  }
+  if (result == 0) return 1;
+  if (errno != ESRCH) return -errno;
+  if (watch->reaped) close_fd(m, watch);
+  return 0;
+}
+
+int monitor_watch_stops(struct monitor *m, uint32_t index) {
+  struct watch *watch = monitor_watch(m, index, WATCH_CHILD);
+  if (watch == NULL || watch->reaped || watch->stops) return 0;
+  if (m->mailbox == NULL) {
+    struct mailbox *mailbox;
+    int error = mailbox_open(&mailbox);
+    if (error != 0) return -error;
+    if (sys_epoll_ctl(m->epoll, EPOLL_CTL_ADD, mailbox_fd(mailbox), EPOLLIN, KEY_MAILBOX) != 0) {
+      error = errno;
+      mailbox_close(mailbox);
+      return -error;
+    }
+    m->mailbox = mailbox;
+  }
+  int error = stop_watch_start(m->mailbox, watch->fd, index, watch->generation);
+  if (error != 0) return -error;
+  watch->stops = 1;
+  return 0;
+}
+
+/* ---- collecting ----------------------------------------------------------------------------------- */
+
+/* The end of a child whose status someone else took, or that was never kept. */
+static void unknown_end(const struct watch *watch, double *event) {
+  struct pidfd_info_exit info = {.mask = PIDFD_INFO_EXIT_BIT};
+  event[FIELD_UID] = -1;
+  event[FIELD_USAGE] = 0;
+  if (ioctl(watch->fd, PIDFD_GET_INFO_CALL, &info) == 0 && (info.mask & PIDFD_INFO_EXIT_BIT)) {
+    int status = info.exit_code;
+    event[FIELD_CODE] = WIFEXITED(status) ? CLD_EXITED : WCOREDUMP(status) ? CLD_DUMPED : CLD_KILLED;
+    event[FIELD_STATUS] = WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status);
+    return;
+  }
+  struct sigaction action;
+  int ignored = sigaction(SIGCHLD, NULL, &action) == 0 &&
+                (action.sa_handler == SIG_IGN || (action.sa_flags & SA_NOCLDWAIT));
+  event[FIELD_CODE] = 0;
+  event[FIELD_STATUS] = ignored ? UNKNOWN_IGNORED : UNKNOWN_STOLEN;
+}
+
+/*
+ * Our own peak, in KiB. A child that shared our memory until exec starts with it as its own peak
+ * (kernel: exec_mmap), so only a larger value is the child's.
+ */
+static long own_peak(void) {
+  struct rusage usage;
+  return getrusage(RUSAGE_SELF, &usage) == 0 ? usage.ru_maxrss : -1;
+}
+
+static void known_end(const siginfo_t *info, const struct rusage *usage, double *event) {
+  long peak = own_peak();
+  event[FIELD_CODE] = info->si_code;
+  event[FIELD_STATUS] = info->si_status;
+  event[FIELD_UID] = info->si_uid;
+  event[FIELD_USAGE] = 1;
+  event[FIELD_UTIME] = (double)usage->ru_utime.tv_sec * 1e6 + (double)usage->ru_utime.tv_usec;
+  event[FIELD_STIME] = (double)usage->ru_stime.tv_sec * 1e6 + (double)usage->ru_stime.tv_usec;
+  event[FIELD_MAXRSS] = peak >= 0 && usage->ru_maxrss > peak ? (double)usage->ru_maxrss : -1;
+  event[FIELD_MINFLT] = (double)usage->ru_minflt;
+  event[FIELD_MAJFLT] = (double)usage->ru_majflt;
+  event[FIELD_INBLOCK] = (double)usage->ru_inblock;
+  event[FIELD_OUBLOCK] = (double)usage->ru_oublock;
+  event[FIELD_NVCSW] = (double)usage->ru_nvcsw;
+  event[FIELD_NIVCSW] = (double)usage->ru_nivcsw;
+}
+
+/* After the reaping the pidfd is of use only to reach what is left of a group that the child led. */
+static void keep_or_close(struct monitor *m, struct watch *watch, int led_group) {
+  int keep = 0;
+  epoll_ctl(m->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
+  watch->registered = 0;
+  if (led_group) {
+    if (sys_pidfd_send_signal(watch->fd, 0, PIDFD_SIGNAL_PROCESS_GROUP) == 0 || errno == EPERM)
+      keep = 1;
+    else if (errno != ESRCH)
+      watch->group_lost = 1;
+  }
+  if (!keep) close_fd(m, watch);
+}
+
+/* Reaps one child. Returns the number of records written: 0 where it is readable but not waitable,
+ * because someone traces it; the kernel wakes us again when the tracer lets go. */
+static int reap(struct monitor *m, uint32_t index, double *event) {
+  struct watch *watch = &m->watches[index];
+  siginfo_t info;
+  struct rusage usage;
+  int result;
+  if (watch->reaped) return 0;
+  int led_group = getpgid(watch->pid) == watch->pid;
+  do {
+    info.si_pid = 0;
+    result = sys_waitid(P_PIDFD, watch->fd, &info, WEXITED | WNOHANG | __WALL, &usage);
+  } while (result != 0 && errno == EINTR);
+  if (result == 0 && info.si_pid == 0) return 0;
+  event[FIELD_INDEX] = index;
+  event[FIELD_TYPE] = EVENT_CHILD;
+  if (result == 0) known_end(&info, &usage, event);
+  else unknown_end(watch, event);
+  watch->reaped = 1;
+  keep_or_close(m, watch, led_group);
+  return 1;
+}
+
+static int collect_states(struct monitor *m, double *events, int room) {
+  struct state_note note;
+  int n = 0;
+  while (n < room && mailbox_take(m->mailbox, &note)) {
+    struct watch *watch = monitor_watch(m, note.index, WATCH_CHILD);
+    if (watch == NULL || watch->generation != note.generation || watch->reaped) continue;
+    double *event = events + (size_t)n++ * MONITOR_FIELDS;
+    event[FIELD_INDEX] = note.index;
+    event[FIELD_TYPE] = EVENT_STATE;
+    event[FIELD_CODE] = note.code;
+    event[FIELD_STATUS] = note.status;
+    event[FIELD_UID] = note.uid;
+  }
+  return n;
+}
+
+int monitor_collect(struct monitor *m) {
+  struct epoll_event ready[EPOLL_BATCH];
+  int n_ready, n = 0, states = 0;
+  do n_ready = sys_epoll_wait(m->epoll, ready, EPOLL_BATCH, 0);
+  while (n_ready < 0 && errno == EINTR);
+  if (n_ready < 0) return -errno;
+  /* States first: those of a child come before its end, and are dropped after it. */
+  for (int i = 0; i < n_ready; i++)
+    if (ready[i].data.u64 == KEY_MAILBOX) states = 1;
+  if (states) n = collect_states(m, m->events, MONITOR_EVENTS - EPOLL_BATCH);
+  for (int i = 0; i < n_ready; i++) {
+    uint64_t key = ready[i].data.u64;
+    uint32_t index = (uint32_t)key;
+    if (key == KEY_MAILBOX || index >= m->n_watches || key_of(m, index) != key) continue;
+    double *event = m->events + (size_t)n * MONITOR_FIELDS;
+    if (m->watches[index].kind == WATCH_CHILD) {
+      n += reap(m, index, event);
+    } else if (m->watches[index].kind == WATCH_PIPE) {
+      event[FIELD_INDEX] = index;
+      event[FIELD_TYPE] = EVENT_PIPE;
+      event[FIELD_CODE] = ready[i].events;
+      n++;
+    }
+  }
+  return n;
+}

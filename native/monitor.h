@@ -1,0 +1,119 @@
+/*
+ * The monitor: one epoll set per JavaScript environment, which holds the pidfds of its children
+ * and our ends of their pipes. Everything is edge-triggered: a zombie that someone else traces is
+ * readable but not waitable, and would spin a level-triggered loop.
+ *
+ * It owns every fd in its table: each has one entry, and is closed by monitor_remove(), or for a
+ * child when it has been reaped, or by monitor_close(). It reaps only the children in its table.
+ *
+ * How the set's readiness reaches JavaScript is a `delivery` (deliver_uv.c). All functions here run
+ * in the environment's own thread.
+ *
+ * epoll(7), pidfd_open(2), waitid(2) with P_PIDFD (5.4), PIDFD_GET_INFO with the exit code (6.15).
+ */
+#ifndef BROOD_MONITOR_H
+#define BROOD_MONITOR_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "launch.h"
+
+#define MONITOR_EVENTS 256
+#define MONITOR_FIELDS 16
+
+/* Fields of one event record, as JavaScript reads them (src/kernel/events.ts). */
+enum monitor_field {
+  FIELD_INDEX,
+  FIELD_TYPE,
+  FIELD_CODE,   /* CHILD, STATE: si_code, or 0: unknown. PIPE: epoll's events */
+  FIELD_STATUS, /* CHILD, STATE: si_status; of an unknown end enum unknown_cause */
+  FIELD_UID,    /* -1: unknown */
+  FIELD_USAGE,  /* 1: the usage fields that follow are known */
+  FIELD_UTIME,  /* microseconds */
+  FIELD_STIME,
+  FIELD_MAXRSS, /* KiB, -1: unknown */
+  FIELD_MINFLT,
+  FIELD_MAJFLT,
+  FIELD_INBLOCK,
+  FIELD_OUBLOCK,
+  FIELD_NVCSW,
+  FIELD_NIVCSW,
+};
+
+enum monitor_event { EVENT_CHILD = 1, EVENT_STATE, EVENT_PIPE };
+enum unknown_cause { UNKNOWN_STOLEN = 1, UNKNOWN_IGNORED };
+
+enum watch_kind { WATCH_FREE, WATCH_CHILD, WATCH_PIPE };
+
+struct watch {
+  uint32_t generation; /* in the key: an event that outlives its entry is recognised */
+  uint8_t kind;
+  uint8_t registered; /* a pipe enters the epoll set when it is first waited for */
+  uint8_t reaped;
+  uint8_t group_lost; /* reaped, led a group, and this kernel can't reach the group any more */
+  uint8_t stops;      /* a stop_watch thread serves it */
+  int fd;             /* -1: closed */
+  pid_t pid;
+  int cleanup_signal;
+  uint32_t next;
+};
+
+struct monitor;
+struct mailbox;
+
+/* A way of telling that the epoll set is ready. */
+struct delivery {
+  int (*start)(struct monitor *monitor, void *loop); /* 0 or an errno */
+  void (*ref)(struct monitor *monitor);
+  void (*unref)(struct monitor *monitor);
+  void (*stop)(struct monitor *monitor, void (*stopped)(void *context), void *context);
+};
+
+struct monitor {
+  int epoll;
+  struct watch *watches;
+  uint32_t n_watches;
+  uint32_t free;  /* list of entries to use, ends with NO_WATCH */
+  uint32_t freed; /* freed in this batch: usable only when the batch is over */
+  struct mailbox *mailbox;
+  struct launch_stack stack;
+  double *events; /* MONITOR_EVENTS records */
+  const struct delivery *delivery;
+  void *delivery_state;
+  void (*ready)(struct monitor *monitor); /* called by the delivery when the set is readable */
+  void *context;
+};
+
+#define NO_WATCH UINT32_MAX
+
+/* All return 0 or a count on success, and a negated errno on failure. */
+int monitor_open(struct monitor *monitor);
+/* Signals the children that are to be cleaned up, hands those alive to the orphans' reaper (unless
+ * the process itself ends), closes every fd. The delivery must have been stopped. */
+void monitor_close(struct monitor *monitor, int process_ends);
+/* Takes over pidfd, also on failure (the child is then killed and reaped). Returns the index. */
+int64_t monitor_add_child(struct monitor *monitor, pid_t pid, int pidfd, int cleanup_signal);
+/* Takes over fd, also on failure. Returns the index. */
+int64_t monitor_add_pipe(struct monitor *monitor, int fd);
+/* Puts a pipe into the epoll set. */
+int monitor_arm(struct monitor *monitor, uint32_t index);
+/* Closes the entry's fd and forgets it. A child must have been reaped. */
+int monitor_remove(struct monitor *monitor, uint32_t index);
+/* 1: a live child was signalled. 0: it has ended. */
+int monitor_signal(struct monitor *monitor, uint32_t index, int signal);
+/* The same for the group that the child leads, also after its end. -ENOTSUP: it leads none.
+ * -ENOSYS: this kernel can't say. */
+int monitor_signal_group(struct monitor *monitor, uint32_t index, int signal);
+/* From now on stops and continues of this child are events too. */
+int monitor_watch_stops(struct monitor *monitor, uint32_t index);
+/* Sends each live child its clean-up signal. Returns how many. */
+int monitor_cleanup(struct monitor *monitor);
+/* Gathers what has happened into `events`; reaps. Returns the number of records. */
+int monitor_collect(struct monitor *monitor);
+/* The batch is over: entries freed meanwhile may be used again. */
+void monitor_settle(struct monitor *monitor);
+/* The entry of that index and kind, or NULL. */
+struct watch *monitor_watch(struct monitor *monitor, uint32_t index, int kind);
+
+#endif

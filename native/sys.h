@@ -1,0 +1,149 @@
+/*
+ * The one system-call seam of the parent half.
+ *
+ * Every call whose failure has to be handled, and that a test can't make the kernel refuse at will,
+ * goes through a sys_... function here. In an ordinary build each is the plain call; a build with
+ * -DBROOD_FAULTS (make faults) asks sys_fault() first, which tests program to fail the n-th call.
+ *
+ * The child half has its own raw calls (raw_syscall.h) and no seam.
+ */
+#ifndef BROOD_SYS_H
+#define BROOD_SYS_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/types.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#ifndef SYS_clone3
+#define SYS_clone3 435
+#endif
+
+#define SYS_CALLS(X) \
+  X(pipe2) X(socketpair) X(fcntl) X(mmap) X(malloc) X(clone) X(pidfd_open) X(waitid) X(epoll_create) \
+  X(epoll_ctl) X(epoll_wait) X(read) X(write) X(pidfd_send_signal) X(pthread_create)
+
+enum sys_call {
+#define X(name) SYS_CALL_##name,
+  SYS_CALLS(X)
+#undef X
+      SYS_CALL_COUNT
+};
+
+#ifdef BROOD_FAULTS
+/* Returns the errno that this call is to fail with, or 0. Defined in sys_fault.c. */
+int sys_fault(enum sys_call call);
+int sys_fault_inject(const char *name, int skip, int count, int error);
+#define SYS_FAULT(name, failed)                 \
+  do {                                          \
+    int sys_error = sys_fault(SYS_CALL_##name); \
+    if (sys_error != 0) {                       \
+      errno = sys_error;                        \
+      return failed;                            \
+    }                                           \
+  } while (0)
+#else
+#define SYS_FAULT(name, failed) \
+  do {                          \
+  } while (0)
+#endif
+
+static inline int sys_pipe2(int fds[2], int flags) {
+  SYS_FAULT(pipe2, -1);
+  return pipe2(fds, flags);
+}
+
+static inline int sys_socketpair(int type, int fds[2]) {
+  SYS_FAULT(socketpair, -1);
+  return socketpair(AF_UNIX, type, 0, fds);
+}
+
+static inline int sys_fcntl(int fd, int command, long argument) {
+  SYS_FAULT(fcntl, -1);
+  return fcntl(fd, command, argument);
+}
+
+static inline void *sys_mmap(size_t length, int protection, int flags) {
+  SYS_FAULT(mmap, MAP_FAILED);
+  return mmap(NULL, length, protection, flags, -1, 0);
+}
+
+static inline void *sys_malloc(size_t size) {
+  SYS_FAULT(malloc, NULL);
+  return malloc(size);
+}
+
+static inline int sys_pidfd_open(pid_t pid) {
+  SYS_FAULT(pidfd_open, -1);
+  return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+static inline int sys_pidfd_send_signal(int pidfd, int signal, unsigned flags) {
+  SYS_FAULT(pidfd_send_signal, -1);
+  return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, flags);
+}
+
+/* The kernel's waitid(2), whose fifth argument libc's hides. */
+static inline int sys_waitid(int type, int id, siginfo_t *info, int options, struct rusage *usage) {
+  SYS_FAULT(waitid, -1);
+  return (int)syscall(SYS_waitid, type, id, info, options, usage);
+}
+
+static inline int sys_epoll_create(void) {
+  SYS_FAULT(epoll_create, -1);
+  return epoll_create1(EPOLL_CLOEXEC);
+}
+
+static inline int sys_epoll_ctl(int epoll, int operation, int fd, uint32_t events, uint64_t key) {
+  SYS_FAULT(epoll_ctl, -1);
+  struct epoll_event event = {.events = events, .data = {.u64 = key}};
+  return epoll_ctl(epoll, operation, fd, &event);
+}
+
+static inline int sys_epoll_wait(int epoll, struct epoll_event *events, int most, int timeout) {
+  SYS_FAULT(epoll_wait, -1);
+  return epoll_wait(epoll, events, most, timeout);
+}
+
+static inline ssize_t sys_read(int fd, void *data, size_t size) {
+  SYS_FAULT(read, -1);
+  return read(fd, data, size);
+}
+
+static inline ssize_t sys_write(int fd, const void *data, size_t size) {
+  SYS_FAULT(write, -1);
+  return write(fd, data, size);
+}
+
+/* Whether a child has ended, zombies included, without reaping it: a pidfd polls readable then. */
+static inline int sys_pidfd_ended(int pidfd) {
+  struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};
+  int n;
+  do n = poll(&poll_fd, 1, 0);
+  while (n < 0 && errno == EINTR);
+  return n > 0;
+}
+
+#endif

@@ -1,0 +1,41 @@
+/**
+ * Runs all tests on compiled output: everything on the default rung, the integration suite on each other
+ * rung of the clone ladder and under the sanitizers, and last everything's own summary.
+ * `npm test -- PATTERN` runs the test files whose path contains PATTERN, on the default rung only.
+ */
+
+import { spawnSync } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const all = readdirSync(`${root}build/test`, { recursive: true })
+  .map((path) => `build/test/${path}`)
+  .filter((path) => path.endsWith(".test.js"))
+  .sort();
+
+function run(title, files, env = {}) {
+  console.log(`\n# ${title}: ${files.length} files`);
+  const args = ["--expose-gc", "--test", "--test-concurrency=2", "--test-reporter=spec", ...files];
+  const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: "inherit", env: { ...process.env, ...env } });
+  if (status !== 0) process.exitCode = 1;
+}
+
+const pattern = process.argv[2];
+if (pattern !== undefined) {
+  run(
+    pattern,
+    all.filter((path) => path.includes(pattern)),
+  );
+} else {
+  const integration = all.filter((path) => path.includes("/integration/"));
+  for (const rung of ["clone", "vfork", "fork"]) run(`clone ladder: ${rung}`, integration, { BROOD_CLONE: rung });
+  const gcc = (name) => spawnSync("cc", [`-print-file-name=${name}`], { encoding: "utf8" }).stdout.trim();
+  run("address and undefined-behaviour sanitizers", integration, {
+    BROOD_NATIVE_PATH: `${root}build/brood-sanitized.node`,
+    LD_PRELOAD: `${gcc("libasan.so")} ${gcc("libubsan.so")}`,
+    ASAN_OPTIONS: "detect_leaks=0",
+    UBSAN_OPTIONS: "halt_on_error=1",
+  });
+  run("all", all);
+}

@@ -1,0 +1,210 @@
+/**
+ * Every error class and code of brood. A leaf: it imports nothing of the project but types of states.ts.
+ *
+ * Failures of the world are `BroodError`s. Mistakes in a call are `TypeError`s and `RangeError`s with
+ * a `code`, thrown before anything is created.
+ */
+
+import type { ExitState } from "./states.js";
+
+const BRAND = Symbol.for("brood.error");
+
+/** What a JSON form of an error holds. */
+export type ErrorJson = { name: string; message: string; code: string; [key: string]: unknown };
+
+/**
+ * Is the base of every error that brood throws about the world (not about the call).
+ *
+ * `instanceof` works across duplicate copies of the package.
+ */
+export class BroodError extends Error {
+  /** A stable identifier, for programs to branch on. */
+  readonly code: string;
+
+  constructor(message: string, code: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+    Object.defineProperty(this, "name", { value: new.target.name, configurable: true });
+    Object.defineProperty(this, BRAND, { value: lineage(new.target) });
+  }
+
+  /** Recognises an instance made by another copy of the package. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (typeof value !== "object" || value === null) return false;
+    const brands = (value as { [BRAND]?: unknown })[BRAND];
+    // biome-ignore lint/complexity/noThisInStatic: `this` is the class that instanceof asks about, maybe a subclass
+    return Array.isArray(brands) && brands.includes(this.name);
+  }
+
+  /** Gives every own field, so that an error survives logging and message passing. */
+  toJSON(): ErrorJson {
+    const cause = this.cause instanceof Error ? { name: this.cause.name, message: this.cause.message } : this.cause;
+    return {
+      ...(this as object),
+      name: this.name,
+      message: this.message,
+      code: this.code,
+      ...(cause === undefined ? {} : { cause }),
+    };
+  }
+}
+
+/** The names of a class and of all above it up to BroodError. */
+function lineage(start: { name: string }): string[] {
+  const names: string[] = [];
+  for (let at: unknown = start; typeof at === "function" && at !== Error; at = Object.getPrototypeOf(at)) {
+    names.push(at.name);
+  }
+  return names;
+}
+
+/** What a failed spawn is about. */
+export interface SpawnFailure {
+  /** Where it failed: a step of the child's set-up, or one of our own before it. */
+  stage: string;
+  /** The kernel's number, 0 if it gave none. */
+  errno: number;
+  /** The path that the failed step was about, if any. */
+  path?: string | undefined;
+  /** The fd (in the child's numbering, or ours for a source that is not open) concerned, if any. */
+  fd?: number | undefined;
+  /** The executable that was asked for. */
+  file: string;
+  /** For a failed exec: each path tried, with its own errno name. */
+  candidates?: { path: string; code: string }[] | undefined;
+}
+
+/**
+ * Says that a child could not be started. Nothing of it is left: no process, no fd.
+ *
+ * `code` is the errno's name (`ENOENT`, `EACCES`, `EAGAIN`, ...), or `ERR_SPAWN_KILLED` if the child was
+ * killed during its set-up.
+ */
+export class SpawnError extends BroodError {
+  readonly stage: string;
+  readonly errno: number;
+  readonly path: string | undefined;
+  readonly fd: number | undefined;
+  readonly file: string;
+  readonly candidates: { path: string; code: string }[] | undefined;
+
+  constructor(message: string, code: string, failure: SpawnFailure, options?: ErrorOptions) {
+    super(message, code, options);
+    this.stage = failure.stage;
+    this.errno = failure.errno;
+    this.path = failure.path;
+    this.fd = failure.fd;
+    this.file = failure.file;
+    this.candidates = failure.candidates;
+  }
+}
+
+/** Why a child came to its end. One of them, never a row of booleans. */
+export type Reason = "exit" | "signal" | "coredump" | "timeout" | "aborted" | "terminated" | "unknown";
+
+/** What a finished command tells, as a result or as an error. */
+export interface Outcome<Output = unknown> {
+  /** The executable, as it was asked for. */
+  command: string;
+  /** Its arguments, without `argv[0]`. */
+  args: string[];
+  /** What was captured of fd 1, null where nothing was. */
+  stdout: Output;
+  /** What was captured of fd 2, null where nothing was. */
+  stderr: Output;
+  /** How it ended. */
+  exit: ExitState;
+  /** Wall-clock time from the spawn to the end of its output, in milliseconds. */
+  durationMs: number;
+  /** Why it ended. */
+  reason: Reason;
+}
+
+/** An error that carries the outcome of a command: the base of ExitError, TimeoutError, AbortError. */
+class OutcomeError extends BroodError implements Outcome {
+  declare readonly command: string;
+  declare readonly args: string[];
+  declare readonly stdout: unknown;
+  declare readonly stderr: unknown;
+  declare readonly exit: ExitState;
+  declare readonly durationMs: number;
+  declare readonly reason: Reason;
+
+  constructor(message: string, code: string, outcome: Partial<Outcome>, options?: ErrorOptions) {
+    super(message, code, options);
+    Object.assign(this, outcome);
+  }
+}
+
+/** Says that a command ended otherwise than with exit code 0. Code `ERR_EXIT`. */
+export class ExitError extends OutcomeError {
+  constructor(message: string, outcome: Partial<Outcome>) {
+    super(message, "ERR_EXIT", outcome);
+  }
+}
+
+/** Says that a command was terminated because its `timeout` ran out. Code `ERR_TIMEOUT`. */
+export class TimeoutError extends OutcomeError {
+  constructor(message: string, outcome: Partial<Outcome> = {}) {
+    super(message, "ERR_TIMEOUT", outcome);
+  }
+}
+
+/** Says that an AbortSignal ended the operation; `cause` is the signal's reason. Code `ABORT_ERR`. */
+export class AbortError extends OutcomeError {
+  constructor(message: string, reason: unknown, outcome: Partial<Outcome> = {}) {
+    super(message, "ABORT_ERR", outcome, { cause: reason });
+  }
+}
+
+/** Says that something can't work on this platform, runtime or kernel. Code `ERR_UNSUPPORTED`. */
+export class UnsupportedError extends BroodError {
+  /** What is missing. */
+  readonly feature: string;
+
+  constructor(feature: string, message: string, options?: ErrorOptions) {
+    super(message, "ERR_UNSUPPORTED", options);
+    this.feature = feature;
+  }
+}
+
+/** The codes of errors that blame the call. The first four are Node's own. */
+export type ArgumentCode =
+  | "ERR_INVALID_ARG_TYPE"
+  | "ERR_INVALID_ARG_VALUE"
+  | "ERR_OUT_OF_RANGE"
+  | "ERR_UNKNOWN_SIGNAL"
+  | "ERR_UNKNOWN_OPTION"
+  | "ERR_OPTION_CONFLICT";
+
+/** Shows a value in a message, shortened. */
+export function show(value: unknown): string {
+  if (typeof value === "string") return value.length > 60 ? `${JSON.stringify(value.slice(0, 57))}...` : JSON.stringify(value);
+  if (typeof value === "function") return `function ${value.name}`.trim();
+  if (typeof value === "object" && value !== null) return `an instance of ${value.constructor?.name ?? "Object"}`;
+  return String(value);
+}
+
+/** Makes the TypeError for an argument of the wrong type. */
+export function wrongType(name: string, expected: string, value: unknown): TypeError {
+  return coded(new TypeError(`${name} must be ${expected}, not ${show(value)}`), "ERR_INVALID_ARG_TYPE");
+}
+
+/** Makes the TypeError for an argument of the right type with a value that can't be. */
+export function wrongValue(name: string, value: unknown, why: string, code: ArgumentCode = "ERR_INVALID_ARG_VALUE"): TypeError {
+  return coded(new TypeError(`${name} ${why} (got ${show(value)})`), code);
+}
+
+/** Makes the RangeError for a number outside of its range. */
+export function outOfRange(name: string, range: string, value: unknown): RangeError {
+  return coded(new RangeError(`${name} must be ${range}, not ${show(value)}`), "ERR_OUT_OF_RANGE");
+}
+
+/** Makes the TypeError for options that exclude each other. */
+export function conflict(message: string): TypeError {
+  return coded(new TypeError(message), "ERR_OPTION_CONFLICT");
+}
+
+function coded<E extends Error>(error: E, code: string): E {
+  return Object.assign(error, { code });
+}

@@ -1,0 +1,37 @@
+/**
+ * brood: starts child processes exactly as told, watches them without races, moves their bytes with
+ * backpressure, leaves no orphans.
+ */
+
+export {
+  AbortError,
+  BroodError,
+  ExitError,
+  type Outcome,
+  type Reason,
+  SpawnError,
+  TimeoutError,
+  UnsupportedError,
+} from "./errors.js";
+export type { Signal } from "./kernel/signals.js";
+export type { ChildFds, WaitOptions } from "./process/child.js";
+export { Child } from "./process/child.js";
+export type { ChildStream } from "./process/child-types.js";
+export type { RunOptions, SpawnOptions } from "./process/options.js";
+export type { Collected, OutputOptions } from "./process/output.js";
+export { run } from "./process/run.js";
+export { spawn } from "./process/spawn.js";
+export type { ChildDuplex, ChildReadable } from "./process/streams.js";
+export type { Stage } from "./program/operations.js";
+export type {
+  EnvironmentLike,
+  FileMode,
+  Limit,
+  LimitName,
+  PathLike,
+  StdinEntry,
+  StdioEntry,
+  StdioWord,
+  TextLike,
+} from "./program/options.js";
+export type { ChildState, ExitState, LiveState, Usage } from "./states.js";

@@ -1,0 +1,50 @@
+/**
+ * The kernel's error numbers: their names, and words for them. errno(3).
+ */
+
+import { constants } from "node:os";
+import { getSystemErrorMap } from "node:util";
+
+const names = new Map<number, string>();
+for (const [name, number] of Object.entries(constants.errno)) {
+  // Of two names for a number the kernel's own comes first in its headers.
+  if (name !== "EWOULDBLOCK" && name !== "EOPNOTSUPP") names.set(number, name);
+}
+names.set(77, "EBADFD").set(80, "ELIBBAD").set(117, "EUCLEAN").set(132, "ERFKILL");
+
+/** Numbers that the code itself asks about. All are the same on every architecture of Linux. */
+export const ENOENT = 2;
+export const ESRCH = 3;
+export const EINTR = 4;
+export const EBADF = 9;
+export const EAGAIN = 11;
+export const EPIPE = 32;
+export const ENOSYS = 38;
+export const ENOTSUP = 95;
+
+const words: Record<number, string> = {
+  [ENOENT]: "no such file or directory",
+  1: "operation not permitted",
+  8: "not an executable format, and no #! line",
+  11: "resource temporarily unavailable",
+  12: "out of memory",
+  13: "permission denied",
+  20: "not a directory",
+  26: "the file is open for writing",
+};
+
+/** Gives the name of an errno, such as "ENOENT". */
+export function errnoName(errno: number): string {
+  return names.get(errno) ?? `E${errno}`;
+}
+
+/** Gives words for an errno, such as "permission denied". */
+export function errnoWords(errno: number): string {
+  return words[errno] ?? getSystemErrorMap().get(-errno)?.[1] ?? `error ${errno}`;
+}
+
+/** Makes the error of a failed call, in the shape that Node's own have. */
+export function systemError(errno: number, syscall: string): NodeJS.ErrnoException {
+  const code = errnoName(errno);
+  return Object.assign(new Error(`${syscall} ${code}: ${errnoWords(errno)}`), { errno: -errno, code, syscall });
+}

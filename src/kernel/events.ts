@@ -1,0 +1,97 @@
+/**
+ * Event records of the monitor, and how they become states of a child. waitid(2), getrusage(2).
+ */
+
+import type { ChildState, ExitState, LiveState, Usage } from "../states.js";
+import { signalName } from "./signals.js";
+
+/** Field numbers of an event record: `enum monitor_field` of native/monitor.h. */
+export const FIELD = {
+  index: 0,
+  type: 1,
+  code: 2,
+  status: 3,
+  uid: 4,
+  usage: 5,
+  utime: 6,
+  stime: 7,
+  maxrss: 8,
+  minflt: 9,
+  majflt: 10,
+  inblock: 11,
+  oublock: 12,
+  nvcsw: 13,
+  nivcsw: 14,
+} as const;
+export const FIELDS_PER_EVENT = 16;
+export const EVENTS_PER_BATCH = 256;
+export const EVENT = { child: 1, state: 2, pipe: 3 } as const;
+
+/** si_code of a SIGCHLD, from the kernel's siginfo.h. */
+const CLD = { exited: 1, killed: 2, dumped: 3, trapped: 4, stopped: 5, continued: 6 } as const;
+const UNKNOWN_IGNORED = 2;
+
+/** Reads the end of a child from an event record. */
+export function decodeExit(events: Float64Array, base: number, pid: number): ExitState {
+  const at = (field: number): number => events[base + field] as number;
+  const uid = at(FIELD.uid);
+  const usage = at(FIELD.usage) === 1 ? decodeUsage(at) : null;
+  const whose = { pid, uid: uid < 0 ? null : uid, usage };
+  const status = at(FIELD.status);
+  switch (at(FIELD.code)) {
+    case CLD.exited:
+      return { kind: "exited", code: status, ...whose };
+    case CLD.killed:
+    case CLD.dumped:
+      return { kind: "killed", signal: signalName(status), coreDumped: at(FIELD.code) === CLD.dumped, ...whose };
+    default:
+      return { kind: "unknown", cause: status === UNKNOWN_IGNORED ? "ignored" : "stolen", ...whose };
+  }
+}
+
+function decodeUsage(at: (field: number) => number): Usage {
+  const maxrss = at(FIELD.maxrss);
+  return {
+    userCPU: at(FIELD.utime),
+    systemCPU: at(FIELD.stime),
+    maxRSS: maxrss < 0 ? null : maxrss * 1024,
+    minorFaults: at(FIELD.minflt),
+    majorFaults: at(FIELD.majflt),
+    blockInput: at(FIELD.inblock),
+    blockOutput: at(FIELD.oublock),
+    voluntarySwitches: at(FIELD.nvcsw),
+    involuntarySwitches: at(FIELD.nivcsw),
+  };
+}
+
+/** Reads a stop or continue of a child from an event record. */
+export function decodeLive(events: Float64Array, base: number, pid: number): LiveState {
+  const status = events[base + FIELD.status] as number;
+  const uid = events[base + FIELD.uid] as number;
+  const whose = { pid, uid: uid < 0 ? null : uid };
+  switch (events[base + FIELD.code]) {
+    case CLD.continued:
+      return { kind: "continued", ...whose };
+    case CLD.trapped:
+      // The upper bits tell which ptrace event it is; the signal is the lower byte.
+      return { kind: "trapped", signal: signalName(status & 0x7f), ...whose };
+    default:
+      return { kind: "stopped", signal: signalName(status), ...whose };
+  }
+}
+
+/** Puts a state into words: "exited with code 3", "was killed by SIGSEGV (core dumped)". */
+export function describeState(state: ChildState): string {
+  switch (state.kind) {
+    case "exited":
+      return `exited with code ${state.code}`;
+    case "killed":
+      return `was killed by ${state.signal}${state.coreDumped ? " (core dumped)" : ""}`;
+    case "unknown":
+      return `ended, its status is unknown (${state.cause === "stolen" ? "another waiter took it" : "SIGCHLD is ignored"})`;
+    case "continued":
+      return "continued";
+    default:
+      return `${state.kind} by ${state.signal}`;
+  }
+}

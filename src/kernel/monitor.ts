@@ -1,0 +1,70 @@
+/**
+ * The JavaScript side of the monitor: who is told of which event, and what holds the event loop.
+ * One per JavaScript environment. See native/monitor.h for the other side.
+ */
+
+import { type Addon, addon } from "../native/addon.js";
+import { systemError } from "./errno.js";
+import { EVENTS_PER_BATCH, FIELD, FIELDS_PER_EVENT } from "./events.js";
+
+/** Something that has an entry in the native table. */
+export interface Watcher {
+  /** Is told of one event: the record at `base` of `events`. Valid during the call only. */
+  onEvent(events: Float64Array, base: number): void;
+}
+
+export class Monitor {
+  readonly native: Addon;
+  readonly #watchers: (Watcher | undefined)[] = [];
+  readonly #events = new Float64Array(EVENTS_PER_BATCH * FIELDS_PER_EVENT);
+  #holds = 0;
+
+  constructor() {
+    this.native = addon();
+    const result = this.native.start(this.#events, (count) => this.#dispatch(count));
+    if (result < 0) throw systemError(-result, "epoll_create1");
+    process.on("exit", () => this.native.cleanup());
+  }
+
+  watch(index: number, watcher: Watcher): void {
+    this.#watchers[index] = watcher;
+  }
+
+  /** Closes the entry's fd and forgets it: the one place where an fd of ours is closed from here. */
+  remove(index: number): void {
+    this.#watchers[index] = undefined;
+    this.native.remove(index);
+  }
+
+  /** Holds the event loop, until as many releases. */
+  hold(): void {
+    if (this.#holds++ === 0) this.native.ref();
+  }
+
+  release(): void {
+    if (--this.#holds === 0) this.native.unref();
+  }
+
+  /** An exception of one watcher's user is reported as uncaught; the rest of the batch still runs. */
+  #dispatch(count: number): void {
+    if (count < 0) throw systemError(-count, "epoll_wait");
+    for (let base = 0; base < count * FIELDS_PER_EVENT; base += FIELDS_PER_EVENT) {
+      const watcher = this.#watchers[this.#events[base + FIELD.index] as number];
+      try {
+        watcher?.onEvent(this.#events, base);
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
+  }
+}
+
+let current: Monitor | undefined;
+
+/** Gives this environment's monitor, started on first use. */
+export function monitor(): Monitor {
+  current ??= new Monitor();
+  return current;
+}

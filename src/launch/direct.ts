@@ -1,0 +1,57 @@
+/**
+ * The direct launcher: compiles a plan and clones from this very thread. Synchronous: when it returns
+ * the child has exec'ed, or nothing of it is left.
+ */
+
+import { isMainThread } from "node:worker_threads";
+import { EBADF } from "../kernel/errno.js";
+import { monitor } from "../kernel/monitor.js";
+import { checkPermission } from "../native/addon.js";
+import { compile } from "../program/compile.js";
+import { makePlan, type Planned } from "../program/make-plan.js";
+import type { ProgramOptions } from "../program/options.js";
+import { NotOpenError, type StdioDefaults } from "../program/stdio.js";
+import { checkPath } from "../program/validate.js";
+import { ProgramWriter } from "../program/writer.js";
+import { facts } from "./facts.js";
+import { LAUNCH, launchError, notOpen, nowhereToSearch } from "./failure.js";
+import type { Launched } from "./launcher.js";
+
+const writer = new ProgramWriter();
+/** errno, step, detail, signal, count, and an errno for each candidate: PROGRAM_TRIED_MAX. */
+const out = new Int32Array(5 + 240);
+const LASTING_THREAD = 1;
+
+/**
+ * Makes a plan, with the failures that need no child as SpawnErrors.
+ *
+ * @throws TypeError, RangeError, SpawnError. Nothing has been created.
+ */
+export function plan(file: unknown, args: unknown, options: ProgramOptions, defaults: StdioDefaults): Planned {
+  checkPermission();
+  try {
+    const planned = makePlan(file, args, options, facts, defaults);
+    if (planned.plan.candidates.length === 0) throw nowhereToSearch(planned.plan);
+    return planned;
+  } catch (error) {
+    if (error instanceof NotOpenError) throw notOpen({ file: checkPath(file, "file") }, error.fd, error.option, EBADF);
+    throw error;
+  }
+}
+
+/**
+ * Starts a child. `cleanupSignal` is what it gets when this environment ends; 0: nothing.
+ *
+ * @throws SpawnError, and nothing is left behind.
+ */
+export function launch({ plan }: Planned, cleanupSignal: number): Launched {
+  const { native } = monitor();
+  const program = compile(plan, writer);
+  const room = program.inputs.length + 2 > out.length ? new Int32Array(program.inputs.length + 2) : out;
+  // A worker's thread ends before the process; the signal is to mean the process.
+  const flags = plan.parentDeathSignal !== undefined && !isMainThread ? LASTING_THREAD : 0;
+  const result = native.launch(program.bytes, program.inputs, flags, cleanupSignal, room);
+  if (result !== LAUNCH.ok) throw launchError(result, room, plan, program.subjects);
+  const pipes = plan.fds.inputs.map(({ kind, target }, i) => ({ index: room[2 + i] as number, target, kind }));
+  return { index: room[0] as number, pid: room[1] as number, pipes };
+}

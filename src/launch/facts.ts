@@ -1,0 +1,43 @@
+/**
+ * What planning asks of the world: this process's fds, accounts and environment.
+ */
+
+import { isMainThread } from "node:worker_threads";
+import { SpawnError } from "../errors.js";
+import { errnoName, errnoWords } from "../kernel/errno.js";
+import { addon } from "../native/addon.js";
+import type { Facts } from "../program/options.js";
+
+const REPLACEMENT = "\ufffd";
+
+export const facts: Facts = {
+  isOpen: (fd) => addon().isOpen(fd) === 1,
+  account(nameOrUid) {
+    const account = addon().account(nameOrUid);
+    if (Array.isArray(account)) return account;
+    if (account === -1) return undefined;
+    const failure = { stage: "setup", errno: account, file: "" };
+    throw new SpawnError(
+      `cannot look up the account ${JSON.stringify(nameOrUid)}: ${errnoWords(account)}`,
+      errnoName(account),
+      failure,
+    );
+  },
+  path() {
+    const path = process.env["PATH"];
+    // Bytes that aren't UTF-8 are mangled there, and whole here.
+    return path?.includes(REPLACEMENT) && isMainThread ? rawVariable("PATH") : path;
+  },
+  environment: () => (isMainThread ? undefined : process.env),
+};
+
+function rawVariable(name: string): Uint8Array | undefined {
+  const block = addon().environment();
+  const key = Buffer.from(`${name}=`);
+  for (let at = 0; at < block.length; ) {
+    const end = block.indexOf(0, at);
+    if (block.subarray(at, at + key.length).equals(key)) return block.subarray(at + key.length, end);
+    at = end + 1;
+  }
+  return undefined;
+}

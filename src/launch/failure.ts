@@ -1,0 +1,131 @@
+/**
+ * From what a launch reports to a SpawnError that says what failed, on what, and why.
+ */
+
+import { existsSync } from "node:fs";
+import { SpawnError } from "../errors.js";
+import { EAGAIN, ENOENT, errnoName, errnoWords } from "../kernel/errno.js";
+import { signalName } from "../kernel/signals.js";
+import { type Subject, stageOf } from "../program/compile.js";
+import { type ParentStage, STAGE_WORDS, type Stage } from "../program/operations.js";
+import type { Plan } from "../program/plan.js";
+import type { Text } from "../program/writer.js";
+
+/** `enum launch_failure` of native/launch.h. */
+export const LAUNCH = { ok: 0, child: 6, killed: 7 } as const;
+const PARENT_STAGES: Record<number, ParentStage> = { 1: "pipe", 2: "memory", 3: "clone", 4: "pidfd", 5: "report", 8: "watch" };
+
+/** `enum program_detail` of native/child_program.h. */
+const DETAIL_FIFO = -2;
+
+/** What `launch()` writes where it failed: see convert.c. */
+interface Report {
+  errno: number;
+  step: number;
+  detail: number;
+  signal: number;
+  tried: number[];
+}
+
+function readReport(out: Int32Array): Report {
+  const [errno = 0, step = 0, detail = 0, signal = 0, count = 0] = out;
+  return { errno, step, detail, signal, tried: [...out.subarray(5, 5 + count)] };
+}
+
+/** Shows text in a message. */
+export function showText(text: Text): string {
+  return JSON.stringify(typeof text === "string" ? text : Buffer.from(text).toString());
+}
+
+/** Makes the error of a failed launch. */
+export function launchError(failure: number, out: Int32Array, plan: Plan, subjects: Subject[]): Error {
+  const report = readReport(out);
+  if (failure < 0) return new TypeError(`brood: the native part refused a child program (${failure})`);
+  if (failure === LAUNCH.killed) {
+    const by = report.signal === 0 ? "ended" : `was killed by ${signalName(report.signal)}`;
+    return spawnError(plan, "ERR_SPAWN_KILLED", "setup", 0, `the child ${by} during its set-up`);
+  }
+  if (failure === LAUNCH.child) return childError(report, plan, subjects);
+  const stage = PARENT_STAGES[failure] ?? "setup";
+  const hint = stage === "clone" && report.errno === EAGAIN ? ", a limit on processes (RLIMIT_NPROC, pids.max) is reached" : "";
+  return failed(plan, stage, report.errno, `cannot ${STAGE_WORDS[stage]}: ${errnoWords(report.errno)}${hint}`);
+}
+
+/** Makes the error for a source fd that isn't open. */
+export function notOpen(plan: { file: Text }, fd: number, option: string, EBADF: number): SpawnError {
+  return failed(plan, "dup", EBADF, `${option} names fd ${fd}, which is not open`, { fd });
+}
+
+/** Makes the error for a file that no entry of the search path could hold. */
+export function nowhereToSearch(plan: { file: Text }): SpawnError {
+  return failed(plan, "exec", ENOENT, "the search path has no absolute entry");
+}
+
+function childError(report: Report, plan: Plan, subjects: Subject[]): Error {
+  const subject = subjects[report.step];
+  if (subject === undefined) return failed(plan, "setup", report.errno, errnoWords(report.errno));
+  const stage = stageOf(subject);
+  if (subject.operation === "EXEC") return execError(report, plan);
+  const path = subject.path;
+  if (report.detail === DETAIL_FIFO && path !== undefined) {
+    const why = `${showText(path)} is a FIFO, whose opening could block the caller; open it yourself and pass the fd`;
+    return failed(plan, stage, report.errno, why, { path });
+  }
+  const fd = subject.fds?.[Math.max(0, report.detail)];
+  if (path !== undefined && report.errno === ENOENT) {
+    const what = stage === "open" ? "file" : "directory";
+    return failed(plan, stage, ENOENT, `no such ${what} ${showText(path)}`, { path });
+  }
+  const about =
+    path !== undefined ? ` ${showText(path)}` : fd !== undefined ? ` ${fd}` : subject.detail ? ` ${subject.detail}` : "";
+  return failed(plan, stage, report.errno, `cannot ${STAGE_WORDS[stage]}${about}: ${errnoWords(report.errno)}`, { path, fd });
+}
+
+function execError(report: Report, plan: Plan): Error {
+  const tried = plan.candidates.map((path, i) => ({ path: asString(path), code: errnoName(report.tried[i] ?? report.errno) }));
+  const path = plan.candidates[report.detail] ?? plan.file;
+  const only = tried.length === 1 ? path : undefined;
+  const about = { path: only ?? (report.errno === ENOENT ? undefined : path), candidates: tried };
+  if (report.errno !== ENOENT) {
+    return failed(plan, "exec", report.errno, `cannot execute ${showText(path)}: ${errnoWords(report.errno)}`, about);
+  }
+  if (only === undefined)
+    return failed(plan, "exec", ENOENT, `not found in ${tried.length} directories of the search path`, about);
+  // The kernel says the same for a missing interpreter. In another root we can't look.
+  const why =
+    plan.chroot === undefined && plan.cwd === undefined && existsSync(asPath(only))
+      ? `${showText(only)} exists, but the interpreter or loader that it names does not`
+      : `no such file ${showText(only)}`;
+  return failed(plan, "exec", ENOENT, why, about);
+}
+
+function asString(text: Text): string {
+  return typeof text === "string" ? text : Buffer.from(text).toString();
+}
+
+function asPath(text: Text): string | Buffer {
+  return typeof text === "string" ? text : Buffer.from(text);
+}
+
+interface About {
+  path?: Text | undefined;
+  fd?: number | undefined;
+  candidates?: { path: string; code: string }[];
+}
+
+function failed(plan: { file: Text }, stage: Stage, errno: number, why: string, about: About = {}): SpawnError {
+  return spawnError(plan, errnoName(errno), stage, errno, why, about);
+}
+
+function spawnError(plan: { file: Text }, code: string, stage: Stage, errno: number, why: string, about: About = {}): SpawnError {
+  const message = `cannot spawn ${showText(plan.file)}: ${why} (${code} at ${stage})`;
+  const path = about.path === undefined ? undefined : asString(about.path);
+  return new SpawnError(message, code, {
+    stage,
+    errno,
+    path,
+    fd: about.fd,
+    file: asString(plan.file),
+    candidates: about.candidates,
+  });
+}

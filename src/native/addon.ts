@@ -1,0 +1,100 @@
+/**
+ * The addon: what it exports, and where it is found. Every function returns a number >= 0 or a
+ * negated errno, unless said otherwise; `native/convert.c` is the other side.
+ */
+
+import { createRequire } from "node:module";
+import { UnsupportedError } from "../errors.js";
+
+/** Where the clone ladder starts, in the order of `enum launch_rung`. */
+export const RUNGS = ["clone3", "clone", "vfork", "fork"] as const;
+/** Where the ladder of closing fds starts, in the order of `enum program_close_rung`. */
+export const CLOSE_RUNGS = ["close_range", "getdents", "brute"] as const;
+
+export interface Addon {
+  /** Starts the environment's monitor; `onEvents(count)` is called once per wake-up. */
+  start(events: Float64Array, onEvents: (count: number) => void): number;
+  configure(rung: number, closeRung: number): number;
+  /** Gives the name of the clone rung in use. */
+  probe(): string;
+  /** Gives the names of all operations in the order of their codes. */
+  operations(): string[];
+  validate(program: Uint8Array): boolean;
+  /** Gives an `enum launch_failure`; `out` is filled in as described in convert.c. */
+  launch(program: Uint8Array, inputs: Int32Array, flags: number, cleanupSignal: number, out: Int32Array): number;
+  arm(index: number): number;
+  remove(index: number): number;
+  read(index: number, bytes: Uint8Array, offset: number, length: number): number;
+  write(index: number, bytes: Uint8Array, offset: number, length: number): number;
+  shutdownWrite(index: number): number;
+  capacity(index: number): number;
+  signal(index: number, signal: number): number;
+  signalGroup(index: number, signal: number): number;
+  watchStops(index: number): number;
+  setCleanup(index: number, signal: number): number;
+  cleanup(): number;
+  ref(): number;
+  unref(): number;
+  isOpen(fd: number): number;
+  /** Gives [uid, gid, groups...], or -1: no such account, or an errno. */
+  account(nameOrUid: string | number): number[] | number;
+  /** Gives the process's own environment block, each entry ended by a NUL. */
+  environment(): Buffer;
+  /** Fails later system calls of that name. Test builds only. */
+  injectFault(call: string, skip: number, count: number, errno: number): number;
+}
+
+let loaded: Addon | undefined;
+
+/**
+ * Gives the addon, loading it on first use: importing brood must work everywhere.
+ *
+ * @throws UnsupportedError where it can't work. Error ERR_ACCESS_DENIED under Node's permission model
+ * without `--allow-child-process`.
+ */
+export function addon(): Addon {
+  if (loaded !== undefined) return loaded;
+  checkPermission();
+  loaded = load();
+  loaded.configure(ladder("BROOD_CLONE", RUNGS, -1), ladder("BROOD_CLOSE", CLOSE_RUNGS, 0));
+  return loaded;
+}
+
+/** Throws where Node's permission model forbids children. It may be dropped at run time, so each spawn asks. */
+export function checkPermission(): void {
+  const permission = (process as { permission?: { has(scope: string): boolean } }).permission;
+  if (permission === undefined || permission.has("child")) return;
+  throw Object.assign(new Error("Access to this API has been restricted: brood needs --allow-child-process"), {
+    code: "ERR_ACCESS_DENIED",
+    permission: "ChildProcess",
+  });
+}
+
+function ladder(variable: string, rungs: readonly string[], otherwise: number): number {
+  const wanted = process.env[variable];
+  if (wanted === undefined || wanted === "") return otherwise;
+  const rung = rungs.indexOf(wanted);
+  if (rung < 0) throw new RangeError(`${variable} must be one of ${rungs.join(", ")}, not ${JSON.stringify(wanted)}`);
+  return rung;
+}
+
+function load(): Addon {
+  const require = createRequire(import.meta.url);
+  if (process.platform !== "linux") {
+    throw new UnsupportedError("platform", `brood works on Linux, this is ${process.platform}`);
+  }
+  if (process.versions["bun"] !== undefined || process.versions["deno"] !== undefined) {
+    throw new UnsupportedError("runtime", "brood works on Node.js; Bun and Deno are not supported yet");
+  }
+  try {
+    const path = process.env["BROOD_NATIVE_PATH"];
+    if (path !== undefined && path !== "") return require(path) as Addon;
+    // Literal paths, so that bundlers see the files.
+    if (process.arch === "x64") return require("../../prebuilds/linux-x64/brood.node") as Addon;
+    if (process.arch === "arm64") return require("../../prebuilds/linux-arm64/brood.node") as Addon;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new UnsupportedError("addon", `cannot load brood's native part: ${why}`, { cause: error });
+  }
+  throw new UnsupportedError("platform", `brood has no native part for ${process.arch}`);
+}

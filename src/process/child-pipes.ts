@@ -1,0 +1,103 @@
+/**
+ * All our ends of one child's fds, and the streams over them.
+ */
+
+import type { AsyncResource } from "node:async_hooks";
+import { Duplex } from "node:stream";
+import type { Monitor } from "../kernel/monitor.js";
+import type { LaunchedPipe } from "../launch/launcher.js";
+import type { ChildStream } from "./child-types.js";
+import { PipeEnd } from "./pipe-end.js";
+import { PipeReader } from "./pipe-reader.js";
+import { PipeWriter } from "./pipe-writer.js";
+import { makeStream } from "./streams.js";
+
+interface Pipe {
+  end: PipeEnd;
+  reader: PipeReader | undefined;
+  writer: PipeWriter | undefined;
+  stream: ChildStream | undefined;
+}
+
+export class ChildPipes {
+  readonly #pipes = new Map<number, Pipe>();
+  #open: number;
+
+  /** `onClosed` is called when the last end has been closed; not if there never was one. */
+  constructor(monitor: Monitor, launched: readonly LaunchedPipe[], context: AsyncResource, onClosed: () => void) {
+    this.#open = launched.length;
+    for (const { index, target, kind } of launched) {
+      const end = new PipeEnd(monitor, index, target, kind, context, () => {
+        if (--this.#open === 0) onClosed();
+      });
+      const reader = end.readable ? new PipeReader(end) : undefined;
+      const writer = end.writable ? new PipeWriter(end) : undefined;
+      this.#pipes.set(target, { end, reader, writer, stream: undefined });
+    }
+  }
+
+  /** How many ends are not closed. */
+  get open(): number {
+    return this.#open;
+  }
+
+  /** The child's fds whose ends are not closed. */
+  openTargets(): number[] {
+    return [...this.#pipes].filter(([, pipe]) => !pipe.end.closed).map(([target]) => target);
+  }
+
+  targets(): IterableIterator<number> {
+    return this.#pipes.keys();
+  }
+
+  /** The stream of one of the child's fds, made now if need be; null if it is no pipe of ours. */
+  stream(target: number): ChildStream | null {
+    const pipe = this.#pipes.get(target);
+    if (pipe === undefined) return null;
+    pipe.stream ??= makeStream(pipe.reader, pipe.writer);
+    return pipe.stream;
+  }
+
+  /** The reader of one of the child's fds, if no stream has been made over it. */
+  untouchedReader(target: number): PipeReader | undefined {
+    const pipe = this.#pipes.get(target);
+    return pipe?.stream === undefined ? pipe?.reader : undefined;
+  }
+
+  /** The fds that we read. */
+  readable(): number[] {
+    return [...this.#pipes].filter(([, pipe]) => pipe.reader !== undefined).map(([target]) => target);
+  }
+
+  /** Writes text to fd 0, then its end. A child that does not want it all is no error. */
+  feed(bytes: Uint8Array): void {
+    const writer = this.#pipes.get(0)?.writer;
+    writer?.write(bytes, () => writer.close());
+  }
+
+  /** The child has exited: writing ends close, reading ends find their end if it is there. */
+  settle(): void {
+    for (const { reader, writer, stream } of [...this.#pipes.values()]) {
+      writer?.close();
+      if (stream !== undefined && !(stream instanceof Duplex) && reader === undefined) stream.destroy();
+      reader?.settle();
+    }
+  }
+
+  /** Ends every pipe that someone else still holds: what has arrived stays readable, then the error. */
+  cut(makeError: (target: number) => Error): void {
+    for (const [target, { reader, writer }] of [...this.#pipes]) {
+      writer?.close();
+      reader?.cut(makeError(target));
+    }
+  }
+
+  /** Closes all ends, whatever they hold. */
+  destroy(): void {
+    for (const { reader, writer, stream } of [...this.#pipes.values()]) {
+      stream?.destroy();
+      writer?.close();
+      reader?.close();
+    }
+  }
+}

@@ -1,0 +1,406 @@
+/**
+ * A child process: what is known of it, what can be done to it. Its state is kept by the monitor's
+ * events alone; see docs/architecture.md, "The life of an exit".
+ */
+
+import { AsyncResource } from "node:async_hooks";
+import { inspect } from "node:util";
+import { AbortError, type BroodError, type Outcome, type Reason, UnsupportedError, wrongType, wrongValue } from "../errors.js";
+import { ENOSYS, ENOTSUP, errnoWords, systemError } from "../kernel/errno.js";
+import { decodeExit, decodeLive, EVENT, FIELD } from "../kernel/events.js";
+import { type Monitor, monitor, type Watcher } from "../kernel/monitor.js";
+import { type Signal, signalName, signalNumber } from "../kernel/signals.js";
+import type { Launched } from "../launch/launcher.js";
+import { checkNames } from "../program/validate.js";
+import type { ChildState, ExitState } from "../states.js";
+import { ChildPipes } from "./child-pipes.js";
+import type { ChildStream, StreamsOf } from "./child-types.js";
+import { describeCommand, endError, isClean, reasonFor } from "./ending.js";
+import type { Life, SpawnOptions } from "./options.js";
+import { type Collected, collectOutput, type OutputOptions } from "./output.js";
+import { StateWaiters, type WaitKind } from "./state-waiters.js";
+import { cutError, Termination } from "./termination.js";
+
+/** What `wait` is to wait for: at least one of the three. */
+export interface WaitOptions {
+  /** The child was stopped (or, if we trace it, trapped). */
+  stopped?: boolean | undefined;
+  /** The child was continued by SIGCONT. */
+  continued?: boolean | undefined;
+  /** The child ended. */
+  exited?: boolean | undefined;
+  /** Ends this wait, and nothing else, with an AbortError. */
+  signal?: AbortSignal | undefined;
+}
+
+/** The streams of a child's fds by number. A stream is made when it is first got. */
+export interface ChildFds {
+  /** The stream over our end of that fd, undefined if we have none. */
+  get(fd: number): ChildStream | undefined;
+  has(fd: number): boolean;
+  keys(): IterableIterator<number>;
+}
+
+/** What a child is made from. */
+export interface ChildInit {
+  launched: Launched;
+  command: string;
+  args: string[];
+  life: Life;
+  data: Uint8Array | undefined;
+}
+
+const SIGKILL = 9;
+const WAIT_KINDS = ["stopped", "continued", "exited"] as const satisfies WaitKind[];
+
+/** Entries kept for what is left of a group whose leader has ended are freed with the last use of the child. */
+const leftGroups = new FinalizationRegistry<{ owner: Monitor; index: number }>(({ owner, index }) => owner.remove(index));
+
+/**
+ * Is a child process. Made by `spawn`; never an EventEmitter: what happens to it is told by promises and
+ * streams.
+ */
+export class Child<Options = SpawnOptions> implements Watcher {
+  /** Its process id; stays after its end. To signal it use `kill`, which can't hit a stranger. */
+  readonly pid: number;
+  /** The executable, as it was asked for. */
+  readonly command: string;
+  /** Its arguments, without `argv[0]`. */
+  readonly args: readonly string[];
+
+  readonly #monitor: Monitor;
+  readonly #index: number;
+  readonly #context = new AsyncResource("BROOD_CHILD", { requireManualDestroy: true });
+  readonly #pipes: ChildPipes;
+  readonly #termination: Termination;
+  readonly #waiters: StateWaiters;
+  readonly #exited = new Settling<ExitState>();
+  readonly #closed = new Settling<ExitState>();
+  readonly #startedAt = performance.now();
+  #closedAt: number | undefined;
+  #exit: ExitState | undefined;
+  #held = true;
+  #refed = true;
+  /** Nothing of its group is left, or it led none: the native entry is gone. */
+  #forgotten = false;
+  /** This kernel can't reach what is left of the group. */
+  #groupLost = false;
+
+  /** @internal Use `spawn`. */
+  constructor({ launched, command, args, life, data }: ChildInit) {
+    this.pid = launched.pid;
+    this.command = command;
+    this.args = args;
+    this.#index = launched.index;
+    this.#monitor = monitor();
+    this.#monitor.watch(this.#index, this);
+    this.#monitor.hold();
+    this.#waiters = new StateWaiters((exit) => endError(this, exit, this.#termination.cause));
+    this.#pipes = new ChildPipes(this.#monitor, launched.pipes, this.#context, () => this.#closeIfOver());
+    this.#termination = new Termination(life, (signal) => {
+      if (this.#exit === undefined) this.#signal(signal);
+    });
+    if (life.detached) this.unref();
+    if (data !== undefined) this.#pipes.feed(data);
+  }
+
+  /** Our end of fd 0, null if we have none. */
+  get stdin(): StreamsOf<Options>["stdin"] {
+    return this.#pipes.stream(0) as StreamsOf<Options>["stdin"];
+  }
+
+  /** Our end of fd 1, null if we have none. */
+  get stdout(): StreamsOf<Options>["stdout"] {
+    return this.#pipes.stream(1) as StreamsOf<Options>["stdout"];
+  }
+
+  /** Our end of fd 2, null if we have none. */
+  get stderr(): StreamsOf<Options>["stderr"] {
+    return this.#pipes.stream(2) as StreamsOf<Options>["stderr"];
+  }
+
+  /** Our ends of any of its fds, by number. */
+  get fds(): ChildFds {
+    const pipes = this.#pipes;
+    return {
+      get: (fd) => pipes.stream(fd) ?? undefined,
+      has: (fd) => [...pipes.targets()].includes(fd),
+      keys: () => pipes.targets(),
+    };
+  }
+
+  /** How it ended, null while it lives (or its end has not been seen yet). */
+  get exit(): ExitState | null {
+    return this.#exit ?? null;
+  }
+
+  /** Why it ended, null while it lives. */
+  get reason(): Reason | null {
+    return this.#exit === undefined ? null : reasonFor(this.#exit, this.#termination.cause);
+  }
+
+  /** Settles when it has been reaped. Never rejects. */
+  get exited(): Promise<ExitState> {
+    return this.#exited.promise;
+  }
+
+  /**
+   * Settles when it has exited and every pipe of ours is at its end, or closed. Never rejects. While
+   * someone else holds a pipe and nobody reads it, it waits: `util.inspect(child)` shows for which fd.
+   */
+  get closed(): Promise<ExitState> {
+    return this.#closed.promise;
+  }
+
+  /**
+   * Sends a signal. Default: SIGTERM. Signal 0 only probes.
+   *
+   * @returns true: sent to the live child; false: it has exited (also if not reaped yet).
+   * @throws Error with code EPERM if it has changed its user; TypeError ERR_UNKNOWN_SIGNAL.
+   */
+  kill(signal: Signal = "SIGTERM"): boolean {
+    const number = signalNumber(signal, "signal", 0);
+    return this.#exit === undefined && this.#signal(number);
+  }
+
+  /**
+   * Sends a signal to the process group that it leads, also after its end, when the group has members left.
+   *
+   * @returns true: sent; false: nobody is left in it.
+   * @throws TypeError if it leads none. UnsupportedError if it has ended and the kernel is older than 6.9.
+   * Error with code EPERM.
+   */
+  killGroup(signal: Signal = "SIGTERM"): boolean {
+    const number = signalNumber(signal, "signal", 0);
+    if (this.#groupLost) throw groupLost();
+    if (this.#forgotten) return false;
+    const result = this.#monitor.native.signalGroup(this.#index, number);
+    if (result === -ENOTSUP)
+      throw wrongValue(
+        "killGroup",
+        this.pid,
+        'needs a child that leads a process group (session, processGroup: "new" or detached)',
+      );
+    if (result === -ENOSYS) throw groupLost();
+    if (result === 0 && this.#exit !== undefined) this.#forget();
+    if (result < 0) throw systemError(-result, "kill");
+    return result === 1;
+  }
+
+  /**
+   * Waits for the next change of state that was asked for. Any number may wait; each gets its own.
+   *
+   * @throws ExitError (with `exit`) when it has ended and the end was not asked for. AbortError: the wait
+   * was aborted; the child is not touched. TypeError: nothing was asked for.
+   */
+  async wait(options: WaitOptions): Promise<ChildState> {
+    const { signal, ...rest } = checkNames(options, "options", [...WAIT_KINDS, "signal"]) as WaitOptions;
+    const kinds = new Set(WAIT_KINDS.filter((kind) => rest[kind] === true));
+    if (kinds.size === 0) throw wrongValue("options", options, "must ask for stopped, continued or exited");
+    checkSignal(signal);
+    if (signal?.aborted) throw new AbortError("the wait was aborted", signal.reason);
+    if (this.#exit === undefined && (kinds.has("stopped") || kinds.has("continued"))) {
+      const result = this.#monitor.native.watchStops(this.#index);
+      if (result < 0) throw systemError(-result, "waitid");
+    }
+    const { promise, cancel } = this.#waiters.wait(kinds);
+    if (signal === undefined) return promise;
+    const onAbort = (): void => cancel(new AbortError("the wait was aborted", signal.reason));
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      return await promise;
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /**
+   * Waits for its end, and takes only exit code 0 for success.
+   *
+   * @throws ExitError, TimeoutError, AbortError. Aborted by `signal`: it is terminated first.
+   */
+  async check(options: { signal?: AbortSignal | undefined } = {}): Promise<ExitState> {
+    const { signal } = checkNames(options, "options", ["signal"]) as { signal?: AbortSignal };
+    checkSignal(signal);
+    const abort = (): void => this.#termination.begin({ reason: "aborted", because: signal?.reason });
+    if (signal?.aborted) abort();
+    else signal?.addEventListener("abort", abort, { once: true });
+    const exit = await this.exited;
+    signal?.removeEventListener("abort", abort);
+    if (isClean(exit, this.#termination.cause)) return exit;
+    throw endError(this, exit, this.#termination.cause);
+  }
+
+  /**
+   * Ends it: killSignal, then, after forceKillAfterDelay, SIGKILL. Pipes that others still hold then are
+   * cut. Safe to call at any time, also twice.
+   *
+   * @returns how it ended.
+   */
+  terminate(): Promise<ExitState> {
+    if (this.#exit === undefined) this.#termination.begin({ reason: "terminated" });
+    return this.exited;
+  }
+
+  /**
+   * Collects what is piped and not read otherwise, and waits for `closed`. Once only, and not together with
+   * the streams.
+   */
+  async output<Encoding extends "utf8" | "buffer" = "utf8">(options: OutputOptions<Encoding> = {}): Promise<Collected<Encoding>> {
+    return collectOutput(this, this.#pipes, options);
+  }
+
+  /** Holds the event loop again. */
+  ref(): this {
+    this.#refed = true;
+    this.#hold();
+    return this;
+  }
+
+  /** Lets the event loop end, whatever becomes of the child and its pipes. */
+  unref(): this {
+    this.#refed = false;
+    this.#hold();
+    return this;
+  }
+
+  /** Terminates it, closes its pipes, and waits until nothing is left: for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.terminate();
+    this.#pipes.destroy();
+    await this.closed;
+    this.#forget();
+  }
+
+  /** Kills it by SIGKILL and closes its pipes; it is reaped in the background: for `using`. */
+  [Symbol.dispose](): void {
+    if (this.#exit === undefined) {
+      this.#termination.begin({ reason: "terminated" });
+      try {
+        this.#signal(SIGKILL);
+      } catch {
+        // EPERM: it is beyond our reach, and ends by itself.
+      }
+    }
+    this.#pipes.destroy();
+    this.unref();
+    if (this.#exit !== undefined) this.#forget();
+  }
+
+  /** @internal Milliseconds from the spawn to `closed`, or to now. */
+  get durationMs(): number {
+    return (this.#closedAt ?? performance.now()) - this.#startedAt;
+  }
+
+  /** @internal The error for an end that was not clean; undefined for a clean one. */
+  endError(outcome: Outcome): BroodError | undefined {
+    const { cause } = this.#termination;
+    return isClean(outcome.exit, cause) ? undefined : endError(this, outcome.exit, cause, outcome);
+  }
+
+  /** @internal Called by the monitor. */
+  onEvent(events: Float64Array, base: number): void {
+    if (events[base + FIELD.type] === EVENT.state) this.#waiters.change(decodeLive(events, base, this.pid));
+    else this.#context.runInAsyncScope(this.#onExit, this, decodeExit(events, base, this.pid));
+  }
+
+  /** JSON of what is known of it. */
+  toJSON(): { command: string; args: readonly string[]; pid: number; exit: ExitState | null } {
+    return { command: this.command, args: this.args, pid: this.pid, exit: this.exit };
+  }
+
+  [inspect.custom](): string {
+    const held = this.#pipes.openTargets();
+    const state =
+      this.#exit === undefined ? "running" : this.#exit.kind === "exited" ? `exited ${this.#exit.code}` : this.#exit.kind;
+    const waits =
+      this.#exit !== undefined && held.length > 0 ? ", still held by another process: " : held.length > 0 ? ", pipes: " : "";
+    return `Child { ${describeCommand(this)}, pid ${this.pid}, ${state}${waits}${held.map((fd) => `fd ${fd}`).join(" ")} }`;
+  }
+
+  #signal(signal: number): boolean {
+    const result = this.#monitor.native.signal(this.#index, signal);
+    if (result < 0)
+      throw Object.assign(systemError(-result, "kill"), {
+        message: `cannot send ${signalName(signal)} to ${describeCommand(this)} (pid ${this.pid}): ${errnoWords(-result)}`,
+      });
+    return result === 1;
+  }
+
+  #onExit(exit: ExitState): void {
+    this.#exit = exit;
+    this.#termination.stop();
+    this.#leaveGroup();
+    this.#exited.settle(exit);
+    this.#waiters.end(exit);
+    this.#pipes.settle();
+    const cause = this.#termination.cause;
+    if (cause !== undefined) this.#pipes.cut((fd) => cutError(cause, `fd ${fd} of ${describeCommand(this)}`));
+    this.#closeIfOver();
+  }
+
+  #closeIfOver(): void {
+    if (this.#exit === undefined || this.#pipes.open > 0 || this.#closedAt !== undefined) return;
+    this.#closedAt = performance.now();
+    this.#hold();
+    this.#closed.settle(this.#exit);
+    this.#context.emitDestroy();
+  }
+
+  /** Keeps the native entry only for a group that has members left. */
+  #leaveGroup(): void {
+    const left = this.#monitor.native.signalGroup(this.#index, 0);
+    if (left === -ENOSYS) this.#groupLost = true;
+    if (left === 0 || left === -ENOSYS) this.#forget();
+    else leftGroups.register(this, { owner: this.#monitor, index: this.#index }, this);
+  }
+
+  #forget(): void {
+    if (this.#forgotten) return;
+    this.#forgotten = true;
+    leftGroups.unregister(this);
+    this.#monitor.remove(this.#index);
+  }
+
+  /** The event loop is held until `closed`, unless unref'ed. */
+  #hold(): void {
+    const hold = this.#refed && this.#closedAt === undefined;
+    if (hold === this.#held) return;
+    this.#held = hold;
+    if (hold) this.#monitor.hold();
+    else this.#monitor.release();
+  }
+}
+
+/** A promise that is made only if somebody asks for it, before or after it is settled. */
+class Settling<T> {
+  #promise: Promise<T> | undefined;
+  #resolve: ((value: T) => void) | undefined;
+  #value: { value: T } | undefined;
+
+  get promise(): Promise<T> {
+    this.#promise ??=
+      this.#value !== undefined
+        ? Promise.resolve(this.#value.value)
+        : new Promise((resolve) => {
+            this.#resolve = resolve;
+          });
+    return this.#promise;
+  }
+
+  settle(value: T): void {
+    this.#value = { value };
+    this.#resolve?.(value);
+  }
+}
+
+function checkSignal(signal: unknown): void {
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw wrongType("options.signal", "an AbortSignal", signal);
+}
+
+function groupLost(): UnsupportedError {
+  return new UnsupportedError(
+    "pidfd-signal-process-group",
+    "cannot reach a process group after its leader has ended: this needs Linux 6.9",
+  );
+}

@@ -1,0 +1,25 @@
+/**
+ * Lines of a stream of bytes.
+ */
+
+import type { Readable } from "node:stream";
+import { StringDecoder } from "node:string_decoder";
+
+/** Iterates over the lines of a stream, without their ends (\n or \r\n). The last may lack its end. */
+export async function* linesOf(stream: Readable): AsyncIterableIterator<string> {
+  const decoder = new StringDecoder("utf8");
+  let rest = "";
+  for await (const chunk of stream) {
+    const text = typeof chunk === "string" ? chunk : decoder.write(chunk);
+    let from = 0;
+    for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", from)) {
+      const line = rest + text.slice(from, at);
+      rest = "";
+      from = at + 1;
+      yield line.endsWith("\r") ? line.slice(0, -1) : line;
+    }
+    rest += text.slice(from);
+  }
+  rest += decoder.end();
+  if (rest !== "") yield rest;
+}

@@ -1,0 +1,122 @@
+/**
+ * Our end of one of the child's fds. The one owner of that fd on the JavaScript side: it is closed
+ * when every side (reading, writing) of it has been released, once.
+ */
+
+import type { AsyncResource } from "node:async_hooks";
+import { FIELD } from "../kernel/events.js";
+import type { Monitor, Watcher } from "../kernel/monitor.js";
+import { INPUT, type InputKind } from "../program/plan.js";
+
+/** epoll_ctl(2) */
+const EPOLLIN = 1;
+const EPOLLOUT = 4;
+const EPOLLERR = 8;
+const EPOLLHUP = 16;
+const EPOLLRDHUP = 0x2000;
+const READABLE = EPOLLIN | EPOLLERR | EPOLLHUP | EPOLLRDHUP;
+const WRITABLE = EPOLLOUT | EPOLLERR | EPOLLHUP;
+const HUNG_UP = EPOLLERR | EPOLLHUP | EPOLLRDHUP;
+
+/** One side of a pipe end. */
+export interface Side {
+  /** The fd may be ready; `hungUp`: the other end is closed. */
+  onReady(hungUp: boolean): void;
+}
+
+export class PipeEnd implements Watcher {
+  /** The child's fd. */
+  readonly target: number;
+  readonly kind: InputKind;
+  reading: Side | undefined;
+  writing: Side | undefined;
+  readonly #monitor: Monitor;
+  readonly #index: number;
+  readonly #context: AsyncResource;
+  readonly #onClosed: () => void;
+  #armed = false;
+  #closed = false;
+
+  constructor(monitor: Monitor, index: number, target: number, kind: InputKind, context: AsyncResource, onClosed: () => void) {
+    this.#monitor = monitor;
+    this.#index = index;
+    this.target = target;
+    this.kind = kind;
+    this.#context = context;
+    this.#onClosed = onClosed;
+    monitor.watch(index, this);
+  }
+
+  get readable(): boolean {
+    return this.kind !== INPUT.weWrite;
+  }
+
+  get writable(): boolean {
+    return this.kind !== INPUT.weRead;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Asks to be told when it becomes ready; the first time also if it is ready already. */
+  arm(): void {
+    if (this.#armed || this.#closed) return;
+    this.#armed = true;
+    const result = this.#monitor.native.arm(this.#index);
+    // No memory for the registration: look again later, rather than never.
+    if (result < 0) {
+      this.#armed = false;
+      setImmediate(() => this.inContext(() => this.#ready(READABLE | WRITABLE)));
+    }
+  }
+
+  /** Bytes read, 0 at the end, or a negated errno. */
+  read(bytes: Uint8Array, length: number): number {
+    return this.#monitor.native.read(this.#index, bytes, 0, length);
+  }
+
+  /** Bytes written, or a negated errno. */
+  write(bytes: Uint8Array, offset: number): number {
+    return this.#monitor.native.write(this.#index, bytes, offset, bytes.length - offset);
+  }
+
+  /** How many bytes can be on their way when the child has exited. */
+  capacity(): number {
+    return this.#monitor.native.capacity(this.#index);
+  }
+
+  /** Runs a function in the async context in which the child was spawned. */
+  inContext(run: () => void): void {
+    this.#context.runInAsyncScope(run);
+  }
+
+  onEvent(events: Float64Array, base: number): void {
+    const mask = events[base + FIELD.code] as number;
+    this.#context.runInAsyncScope(this.#ready, this, mask);
+  }
+
+  #ready(mask: number): void {
+    if (mask & READABLE) this.reading?.onReady((mask & HUNG_UP) !== 0);
+    if (mask & WRITABLE) this.writing?.onReady((mask & HUNG_UP) !== 0);
+  }
+
+  releaseReading(): void {
+    this.reading = undefined;
+    this.#closeIfReleased();
+  }
+
+  releaseWriting(): void {
+    this.writing = undefined;
+    // The other side of a socket reads the end while we still read.
+    if (this.reading !== undefined && !this.#closed) this.#monitor.native.shutdownWrite(this.#index);
+    this.#closeIfReleased();
+  }
+
+  #closeIfReleased(): void {
+    if (this.#closed || this.reading !== undefined || this.writing !== undefined) return;
+    this.#closed = true;
+    this.#monitor.remove(this.#index);
+    this.#onClosed();
+  }
+}

@@ -1,0 +1,163 @@
+/**
+ * The reading side of a pipe end: moves bytes to a sink as fast as the sink takes them.
+ *
+ * The end of file is a fact of the fd, not of who reads: when the child has exited, what the pipe
+ * holds (at most its capacity) is moved into memory and kept for whoever reads later, so that the end
+ * is found even if nobody does.
+ */
+
+import { EAGAIN, systemError } from "../kernel/errno.js";
+import type { PipeEnd, Side } from "./pipe-end.js";
+
+const CHUNK = 65536;
+/** Chunks moved in one go before the event loop has its turn. */
+const CHUNKS_PER_TURN = 16;
+const scratch = Buffer.allocUnsafeSlow(CHUNK);
+
+/** Who takes the bytes. */
+export interface Sink {
+  /** Takes a chunk, which is the sink's from then on. False: no more until `resume()`. */
+  data(chunk: Buffer): boolean;
+  /** There is nothing more: cleanly, or for this reason. Called once. */
+  end(error: Error | undefined): void;
+}
+
+export class PipeReader implements Side {
+  readonly #end: PipeEnd;
+  #sink: Sink | undefined;
+  /** Read before anybody wanted it. */
+  readonly #kept: Buffer[] = [];
+  /** The sink wants data. */
+  #wanting = false;
+  /** The fd may hold data, or its end: no event will tell again. */
+  #ready = false;
+  #hungUp = false;
+  #pumping = false;
+  #turnQueued = false;
+  /** The fd is done with. */
+  #over = false;
+  #error: Error | undefined;
+  #told = false;
+
+  constructor(end: PipeEnd) {
+    this.#end = end;
+    end.reading = this;
+  }
+
+  /** Whether the end of the pipe was seen, or it was cut. */
+  get over(): boolean {
+    return this.#over;
+  }
+
+  /** Why it did not end cleanly. */
+  get error(): Error | undefined {
+    return this.#error;
+  }
+
+  /** Gives the bytes to a sink from now on, what was kept first. It is asked for by resume(). */
+  attach(sink: Sink): void {
+    this.#sink = sink;
+  }
+
+  /** The sink wants data. */
+  resume(): void {
+    this.#wanting = true;
+    if (!this.#over) this.#end.arm();
+    if (this.#ready || this.#over || this.#kept.length > 0) this.#pump();
+  }
+
+  onReady(hungUp: boolean): void {
+    this.#ready = true;
+    this.#hungUp ||= hungUp;
+    if (this.#wanting) this.#pump();
+  }
+
+  /**
+   * The child has exited: finds the end if it is there. What is left beyond the pipe's capacity comes
+   * from someone else who holds the pipe, and waits for a reader.
+   */
+  settle(): void {
+    if (this.#over) return;
+    let room = Math.max(this.#end.capacity(), CHUNK);
+    while (!this.#over && room > 0) {
+      const chunk = this.#readChunk();
+      if (chunk === undefined) break;
+      this.#kept.push(chunk);
+      room -= chunk.length;
+    }
+    if (!this.#over) this.#end.arm();
+    if (this.#wanting) this.#pump();
+  }
+
+  /** Ends it here: what has arrived stays readable, then comes this error. */
+  cut(error: Error): void {
+    if (this.#over) return;
+    this.#finish(error);
+    if (this.#wanting) this.#pump();
+  }
+
+  /** Nobody will read any more. */
+  close(): void {
+    this.#sink = undefined;
+    this.#told = true;
+    this.#kept.length = 0;
+    if (!this.#over) this.#finish(undefined);
+  }
+
+  #pump(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    let chunks = 0;
+    try {
+      while (this.#wanting && this.#sink !== undefined && chunks < CHUNKS_PER_TURN) {
+        const chunk = this.#kept.shift() ?? (this.#over ? undefined : this.#readChunk());
+        if (chunk === undefined) break;
+        chunks++;
+        // Before the sink's own code runs, which may ask again, or throw.
+        this.#wanting = false;
+        if (this.#sink.data(chunk)) this.#wanting = true;
+      }
+    } finally {
+      this.#pumping = false;
+      // Out of turns, or a user's exception came through: go on in the next turn.
+      if (this.#wanting && (this.#ready || this.#kept.length > 0)) this.#continueLater();
+    }
+    if (this.#over && this.#kept.length === 0 && this.#wanting) this.#tell();
+  }
+
+  #continueLater(): void {
+    if (this.#turnQueued) return;
+    this.#turnQueued = true;
+    setImmediate(() => {
+      this.#turnQueued = false;
+      this.#end.inContext(() => this.#pump());
+    });
+  }
+
+  #tell(): void {
+    if (this.#told) return;
+    this.#told = true;
+    this.#sink?.end(this.#error);
+  }
+
+  /** One chunk, or nothing: not now (an event will tell), or over. */
+  #readChunk(): Buffer | undefined {
+    const n = this.#end.read(scratch, CHUNK);
+    if (n > 0) {
+      // A short read has emptied the pipe, and what comes later is a new event; but a hang-up is told once.
+      this.#ready = n === CHUNK || this.#hungUp;
+      return Buffer.from(scratch.subarray(0, n));
+    }
+    this.#ready = false;
+    if (n === 0) this.#finish(undefined);
+    else if (n !== -EAGAIN) this.#finish(systemError(-n, "read"));
+    return undefined;
+  }
+
+  #finish(error: Error | undefined): void {
+    this.#over = true;
+    this.#error = error;
+    this.#ready = false;
+    this.#end.releaseReading();
+  }
+}

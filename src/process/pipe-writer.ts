@@ -1,0 +1,78 @@
+/**
+ * The writing side of a pipe end: one chunk at a time, each told when it is in the pipe.
+ */
+
+import { EAGAIN, EPIPE, systemError } from "../kernel/errno.js";
+import type { PipeEnd, Side } from "./pipe-end.js";
+
+type Done = (error?: Error | null) => void;
+
+export class PipeWriter implements Side {
+  readonly #end: PipeEnd;
+  #bytes: Uint8Array | undefined;
+  #offset = 0;
+  #done: Done | undefined;
+  #closed = false;
+
+  constructor(end: PipeEnd) {
+    this.#end = end;
+    end.writing = this;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Whether a chunk is on its way. */
+  get pending(): boolean {
+    return this.#done !== undefined;
+  }
+
+  /** Writes a chunk and calls `done` when the pipe has all of it, or with the error. */
+  write(bytes: Uint8Array, done: Done): void {
+    if (this.#closed) {
+      done(systemError(EPIPE, "write"));
+      return;
+    }
+    this.#bytes = bytes;
+    this.#offset = 0;
+    this.#done = done;
+    this.#advance();
+  }
+
+  onReady(): void {
+    if (this.#done !== undefined) this.#advance();
+  }
+
+  /** Closes our end: the child reads the end of file. A chunk on its way fails with EPIPE. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#end.releaseWriting();
+    if (this.#done !== undefined) this.#finish(systemError(EPIPE, "write"));
+  }
+
+  #advance(): void {
+    const bytes = this.#bytes as Uint8Array;
+    while (this.#offset < bytes.length) {
+      const n = this.#end.write(bytes, this.#offset);
+      if (n === -EAGAIN) {
+        this.#end.arm();
+        return;
+      }
+      if (n < 0) {
+        this.#finish(systemError(-n, "write"));
+        return;
+      }
+      this.#offset += n;
+    }
+    this.#finish(null);
+  }
+
+  #finish(error: Error | null): void {
+    const done = this.#done;
+    this.#done = undefined;
+    this.#bytes = undefined;
+    done?.(error);
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * spawn: options -> plan -> launch -> Child.
+ */
+
+import { AbortError } from "../errors.js";
+import { launch, plan } from "../launch/direct.js";
+import type { PathLike, TextLike } from "../program/options.js";
+import type { StdioDefaults } from "../program/stdio.js";
+import type { Text } from "../program/writer.js";
+import { Child } from "./child.js";
+import { describeCommand } from "./ending.js";
+import { readArguments, readLife, SPAWN_OPTION_NAMES, type SpawnOptions } from "./options.js";
+
+const PIPES: StdioDefaults = ["pipe", "pipe", "pipe"];
+
+/**
+ * Starts a child process. Synchronous: when it returns the child has exec'ed.
+ *
+ * `file` with a "/" is a path, taken in the child's directory and root; else it is sought in the `path`
+ * option, or PATH of the child's environment. Arguments are passed as they are: no shell is involved.
+ *
+ * The child is terminated when its `signal` aborts, its `timeout` runs out, its scope (`await using`) or
+ * our environment ends.
+ *
+ * @throws SpawnError: it could not be started; names the stage. TypeError, RangeError: the call is wrong.
+ * AbortError: `signal` has aborted already. UnsupportedError: not on this platform. Error
+ * ERR_ACCESS_DENIED: Node's permission model forbids it. Nothing is left behind.
+ */
+export function spawn<const Options extends SpawnOptions = Record<never, never>>(
+  file: PathLike,
+  options?: Options,
+): Child<Options>;
+export function spawn<const Options extends SpawnOptions = Record<never, never>>(
+  file: PathLike,
+  args: readonly TextLike[] | undefined,
+  options?: Options,
+): Child<Options>;
+export function spawn(file: PathLike, args?: unknown, options?: unknown): Child<SpawnOptions> {
+  const call = readArguments<SpawnOptions>(args, options, SPAWN_OPTION_NAMES);
+  return start(file, call.args, call.options, PIPES);
+}
+
+/** Starts a child with checked option names. Shared with `run`, which has other defaults. */
+export function start(file: unknown, args: unknown, options: SpawnOptions, defaults: StdioDefaults): Child<SpawnOptions> {
+  const life = readLife(options);
+  const planned = plan(file, args, life.detached ? { ...options, session: true } : options, defaults);
+  const [, ...words] = planned.plan.argv.map(asString);
+  const command = asString(planned.plan.file);
+  if (life.signal?.aborted) {
+    throw new AbortError(
+      `${describeCommand({ command, args: words })} was not started: the signal has aborted already`,
+      life.signal.reason,
+    );
+  }
+  const launched = launch(planned, life.cleanup ? life.killSignal : 0);
+  const data = typeof planned.data === "string" ? Buffer.from(planned.data) : planned.data;
+  return new Child({ launched, command, args: words, life, data });
+}
+
+function asString(text: Text): string {
+  return typeof text === "string" ? text : Buffer.from(text).toString();
+}

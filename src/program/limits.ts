@@ -1,0 +1,62 @@
+/**
+ * Resource limits, by name. getrlimit(2). The numbers are those of x86-64 and arm64.
+ */
+
+import { outOfRange, wrongType } from "../errors.js";
+import type { LimitName, ProgramOptions } from "./options.js";
+import type { Plan } from "./plan.js";
+import { checkNames } from "./validate.js";
+
+const INFINITY = (1n << 64n) - 1n;
+
+export const LIMITS: Record<LimitName, number> = {
+  cpu: 0,
+  fsize: 1,
+  data: 2,
+  stack: 3,
+  core: 4,
+  rss: 5,
+  nproc: 6,
+  nofile: 7,
+  memlock: 8,
+  as: 9,
+  locks: 10,
+  sigpending: 11,
+  msgqueue: 12,
+  nice: 13,
+  rtprio: 14,
+  rttime: 15,
+};
+
+export function planLimits(options: ProgramOptions): Plan["rlimits"] {
+  if (options.rlimits === undefined) return [];
+  const limits = checkNames(options.rlimits, "options.rlimits", Object.keys(LIMITS));
+  const plan: Plan["rlimits"] = [];
+  for (const [name, value] of Object.entries(limits)) {
+    if (value === undefined) continue;
+    const what = `options.rlimits.${name}`;
+    let soft: bigint;
+    let hard: bigint;
+    if (typeof value === "object" && value !== null) {
+      const both = checkNames(value, what, ["soft", "hard"]);
+      soft = amount(both["soft"], `${what}.soft`);
+      hard = amount(both["hard"], `${what}.hard`);
+    } else {
+      soft = hard = amount(value, what);
+    }
+    if (soft > hard) throw outOfRange(`${what}.soft`, "at most the hard limit", soft);
+    plan.push({ name, resource: LIMITS[name as LimitName], soft, hard });
+  }
+  return plan;
+}
+
+function amount(value: unknown, name: string): bigint {
+  if (value === "unlimited" || value === Number.POSITIVE_INFINITY) return INFINITY;
+  if (typeof value === "bigint") {
+    if (value < 0n || value > INFINITY) throw outOfRange(name, "from 0 to 2^64-1", value);
+    return value;
+  }
+  if (typeof value !== "number") throw wrongType(name, 'a number, a bigint or "unlimited"', value);
+  if (!Number.isSafeInteger(value) || value < 0) throw outOfRange(name, "an integer, 0 or more", value);
+  return BigInt(value);
+}

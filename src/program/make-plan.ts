@@ -1,0 +1,133 @@
+/**
+ * Options -> plan: everything is checked here, before anything is created.
+ */
+
+import { conflict, wrongType, wrongValue } from "../errors.js";
+import { signalNumber, signalSet } from "../kernel/signals.js";
+import { planEnvironment } from "./environment.js";
+import { planIdentity } from "./identity.js";
+import { planLimits } from "./limits.js";
+import type { Facts, ProgramOptions } from "./options.js";
+import type { Plan } from "./plan.js";
+import { candidatesFor } from "./search.js";
+import { planStdio, type StdioDefaults } from "./stdio.js";
+import { checkArray, checkBoolean, checkInteger, checkPath, checkText, INT_MAX } from "./validate.js";
+import type { Text } from "./writer.js";
+
+/** What the JavaScript runtime ignores on its own. Node: src/node.cc, PlatformInit. */
+const RUNTIME_IGNORES = [signalNumber("SIGPIPE"), signalNumber("SIGXFSZ")];
+const ALL_SIGNALS = Array.from({ length: 64 }, (_, i) => i + 1).filter((signal) => signal !== 9 && signal !== 19);
+/** glibc's limit of CPUs in its own set is 1024; the kernel's builds go to 8192. */
+const MOST_CPUS = 8192;
+
+export interface Planned {
+  plan: Plan;
+  /** What is to be written to fd 0. */
+  data: Text | undefined;
+}
+
+/**
+ * Checks a file, its arguments and its options, and makes a plan of them.
+ *
+ * @throws TypeError, RangeError with a code for what can't be.
+ * @throws NotOpenError for a source fd that isn't open.
+ */
+export function makePlan(file: unknown, args: unknown, options: ProgramOptions, facts: Facts, defaults: StdioDefaults): Planned {
+  const executable = checkPath(file, "file");
+  const argv: Text[] = [options.argv0 === undefined ? executable : checkText(options.argv0, "options.argv0")];
+  checkArray(args, "args").forEach((arg, i) => {
+    argv.push(checkText(arg, `args[${i}]`));
+  });
+  const environment = planEnvironment(options, facts);
+  const candidates = candidatesFor(executable, options, environment.path);
+  const { map, data } = planStdio(options, defaults, facts.isOpen);
+  const session = flag(options.session, "session");
+  const processGroup = planGroup(options.processGroup);
+  if (session && processGroup !== undefined) {
+    throw conflict("options.session and options.processGroup exclude each other: a session's leader leads its group");
+  }
+  const plan: Plan = {
+    file: executable,
+    argv,
+    candidates,
+    environment,
+    fds: map,
+    closeFds: options.closeFds === undefined ? true : checkBoolean(options.closeFds, "options.closeFds"),
+    cwd: planDirectory(options.cwd, facts),
+    chroot: options.chroot === undefined ? undefined : checkPath(options.chroot, "options.chroot"),
+    umask: integer(options.umask, "umask", 0, 0o777),
+    session,
+    processGroup,
+    controllingTerminal: planTerminal(options, session),
+    ...planIdentity(options, facts),
+    nice: integer(options.nice, "nice", -20, 19),
+    oomScoreAdj: integer(options.oomScoreAdj, "oomScoreAdj", -1000, 1000),
+    cpuAffinity: planAffinity(options.cpuAffinity),
+    rlimits: planLimits(options),
+    noNewPrivs: flag(options.noNewPrivs, "noNewPrivs"),
+    parentDeathSignal:
+      options.parentDeathSignal === undefined ? undefined : signalNumber(options.parentDeathSignal, "options.parentDeathSignal"),
+    signals: planSignals(options),
+  };
+  return { plan, data };
+}
+
+function flag(value: unknown, name: string): boolean {
+  return value === undefined ? false : checkBoolean(value, `options.${name}`);
+}
+
+function integer(value: unknown, name: string, least: number, most: number): number | undefined {
+  return value === undefined ? undefined : checkInteger(value, `options.${name}`, least, most);
+}
+
+function planDirectory(cwd: ProgramOptions["cwd"], facts: Facts): Plan["cwd"] {
+  if (typeof cwd !== "number") return cwd === undefined ? undefined : checkPath(cwd, "options.cwd");
+  const fd = checkInteger(cwd, "options.cwd", 0, INT_MAX);
+  if (!facts.isOpen(fd)) throw wrongValue("options.cwd", fd, "must be an open fd");
+  return fd;
+}
+
+function planGroup(group: unknown): number | undefined {
+  if (group === undefined) return undefined;
+  if (group === "new") return 0;
+  if (typeof group !== "number") throw wrongType("options.processGroup", '"new" or the id of a process group', group);
+  return checkInteger(group, "options.processGroup", 1, INT_MAX);
+}
+
+function planTerminal({ controllingTerminal }: ProgramOptions, session: boolean): number | undefined {
+  if (controllingTerminal === undefined || controllingTerminal === false) return undefined;
+  if (!session) throw conflict("options.controllingTerminal needs options.session: only a session's leader can take a terminal");
+  return controllingTerminal === true ? 0 : checkInteger(controllingTerminal, "options.controllingTerminal", 0, INT_MAX);
+}
+
+function planAffinity(cpus: unknown): number[] | undefined {
+  if (cpus === undefined) return undefined;
+  const list = checkArray(cpus, "options.cpuAffinity").map((cpu, i) =>
+    checkInteger(cpu, `options.cpuAffinity[${i}]`, 0, MOST_CPUS - 1),
+  );
+  if (list.length === 0) throw wrongValue("options.cpuAffinity", list, "must name at least one CPU");
+  return list;
+}
+
+const RESTORED = {
+  runtime: signalSet(RUNTIME_IGNORES),
+  all: signalSet(ALL_SIGNALS),
+  false: signalSet([]),
+};
+
+function planSignals(options: ProgramOptions): Plan["signals"] {
+  const restore = String(options.restoreSignals ?? "runtime");
+  if (!Object.hasOwn(RESTORED, restore)) {
+    throw wrongValue("options.restoreSignals", options.restoreSignals, 'must be "runtime", "all" or false');
+  }
+  return {
+    restore: RESTORED[restore as keyof typeof RESTORED],
+    ignore: signals(options.ignoreSignals, "options.ignoreSignals"),
+    block: signals(options.blockSignals, "options.blockSignals"),
+  };
+}
+
+function signals(list: unknown, name: string): Plan["signals"]["block"] {
+  if (list === undefined) return [0, 0];
+  return signalSet(checkArray(list, name).map((signal, i) => signalNumber(signal, `${name}[${i}]`)));
+}

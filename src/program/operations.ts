@@ -1,0 +1,127 @@
+/**
+ * The operations of a child program, in the order of their codes in native/child_program.h (a test
+ * compares the two), the stage that each belongs to, and words for each stage.
+ */
+
+export const OPERATIONS = [
+  "SIGDEFAULT",
+  "SIGIGNORE",
+  "SETSID",
+  "SETPGID",
+  "OOM_SCORE_ADJ",
+  "SETPRIORITY",
+  "SCHED_SETAFFINITY",
+  "OPEN",
+  "PARK",
+  "FDMAP",
+  "CLOSE",
+  "TIOCSCTTY",
+  "CHROOT",
+  "CHDIR",
+  "FCHDIR",
+  "UMASK",
+  "SETRLIMIT",
+  "SETGROUPS",
+  "SETRESGID",
+  "SETRESUID",
+  "PDEATHSIG",
+  "NO_NEW_PRIVS",
+  "CLOSE_RANGE",
+  "SIGMASK",
+  "EXEC",
+] as const;
+
+export type Operation = (typeof OPERATIONS)[number];
+
+/** Gives the code of an operation. */
+export const CODE = Object.fromEntries(OPERATIONS.map((name, code) => [name, code])) as Record<Operation, number>;
+
+/** Where a spawn can fail in the child: the `stage` of its SpawnError. */
+export type ChildStage =
+  | "signals"
+  | "setsid"
+  | "setpgid"
+  | "oomScoreAdj"
+  | "nice"
+  | "cpuAffinity"
+  | "open"
+  | "dup"
+  | "close"
+  | "controllingTerminal"
+  | "chroot"
+  | "chdir"
+  | "umask"
+  | "setrlimit"
+  | "setgroups"
+  | "setgid"
+  | "setuid"
+  | "parentDeathSignal"
+  | "noNewPrivs"
+  | "closeFds"
+  | "exec";
+
+/** Where a spawn can fail before the child's own steps. */
+export type ParentStage = "pipe" | "memory" | "clone" | "pidfd" | "report" | "watch" | "setup";
+
+export type Stage = ChildStage | ParentStage;
+
+/** The stage of each operation. The type makes it complete. */
+export const STAGE_OF: Record<Operation, ChildStage> = {
+  SIGDEFAULT: "signals",
+  SIGIGNORE: "signals",
+  SETSID: "setsid",
+  SETPGID: "setpgid",
+  OOM_SCORE_ADJ: "oomScoreAdj",
+  SETPRIORITY: "nice",
+  SCHED_SETAFFINITY: "cpuAffinity",
+  OPEN: "open",
+  PARK: "dup",
+  FDMAP: "dup",
+  CLOSE: "close",
+  TIOCSCTTY: "controllingTerminal",
+  CHROOT: "chroot",
+  CHDIR: "chdir",
+  FCHDIR: "chdir",
+  UMASK: "umask",
+  SETRLIMIT: "setrlimit",
+  SETGROUPS: "setgroups",
+  SETRESGID: "setgid",
+  SETRESUID: "setuid",
+  PDEATHSIG: "parentDeathSignal",
+  NO_NEW_PRIVS: "noNewPrivs",
+  CLOSE_RANGE: "closeFds",
+  SIGMASK: "signals",
+  EXEC: "exec",
+};
+
+/** What a stage does, to follow "cannot spawn X: cannot ...". The type makes it complete. */
+export const STAGE_WORDS: Record<Stage, string> = {
+  signals: "set the child's signals",
+  setsid: "start a session",
+  setpgid: "join the process group",
+  oomScoreAdj: "set the OOM score adjustment",
+  nice: "set the nice value",
+  cpuAffinity: "set the CPU affinity",
+  open: "open",
+  dup: "map the child's fd",
+  close: "close the child's fd",
+  controllingTerminal: "take the controlling terminal on fd",
+  chroot: "change the root directory to",
+  chdir: "change the directory to",
+  umask: "set the umask",
+  setrlimit: "set the limit",
+  setgroups: "set the supplementary groups",
+  setgid: "set the group id to",
+  setuid: "set the user id to",
+  parentDeathSignal: "set the parent-death signal",
+  noNewPrivs: "set no_new_privs",
+  closeFds: "close the other fds",
+  exec: "execute",
+  pipe: "create a pipe",
+  memory: "allocate memory",
+  clone: "create a process",
+  pidfd: "open a pidfd",
+  report: "hear from the child",
+  watch: "watch the child",
+  setup: "set up the child",
+};

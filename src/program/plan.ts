@@ -1,0 +1,58 @@
+/**
+ * A plan: the options of a spawn, validated and made explicit. What compile() turns into a program.
+ */
+
+import type { SignalSet } from "../kernel/signals.js";
+import type { Text } from "./writer.js";
+
+/** What the launcher creates for a child's fd; named from our side. In the order of `enum launch_input`. */
+export const INPUT = { weRead: 0, weWrite: 1, socket: 2 } as const;
+export type InputKind = (typeof INPUT)[keyof typeof INPUT];
+
+/** Where a child's fd comes from. */
+export type Source =
+  | { from: "input"; input: number } // the child's end of inputs[input]
+  | { from: "parent"; fd: number } // an open fd of ours
+  | { from: "open"; open: number }; // opens[open]
+
+/** A file that the child opens. */
+export interface OpenFile {
+  path: Text;
+  flags: number;
+  mode: number;
+}
+
+export interface FdMap {
+  inputs: { kind: InputKind; target: number }[];
+  opens: OpenFile[];
+  /** Ascending by target, each target once. */
+  entries: { target: number; source: Source }[];
+  /** Fds of the child's that are to be closed. */
+  closes: number[];
+}
+
+export interface Plan {
+  file: Text;
+  argv: Text[];
+  candidates: Text[];
+  /** Entries "NAME=value"; with `extend` laid over the process's own, where "NAME" alone removes. */
+  environment: { extend: boolean; entries: Text[] };
+  fds: FdMap;
+  closeFds: boolean;
+  cwd: Text | number | undefined;
+  chroot: Text | undefined;
+  umask: number | undefined;
+  session: boolean;
+  processGroup: number | undefined;
+  controllingTerminal: number | undefined;
+  uid: number | undefined;
+  gid: number | undefined;
+  groups: number[] | undefined;
+  nice: number | undefined;
+  oomScoreAdj: number | undefined;
+  cpuAffinity: number[] | undefined;
+  rlimits: { name: string; resource: number; soft: bigint; hard: bigint }[];
+  noNewPrivs: boolean;
+  parentDeathSignal: number | undefined;
+  signals: { restore: SignalSet; ignore: SignalSet; block: SignalSet };
+}

@@ -1,0 +1,46 @@
+/**
+ * Where the executable is sought: the list of candidate paths, in order. execvp(3), with differences:
+ * empty and relative entries of PATH don't count, and a file that is not executable format is an error.
+ */
+
+import type { ProgramOptions } from "./options.js";
+import { checkArray, checkPath, checkText } from "./validate.js";
+import type { Text } from "./writer.js";
+
+const DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin";
+const SLASH = 0x2f;
+const COLON = 0x3a;
+
+/** Gives the candidates for `file`; none if no entry of the search path counts. */
+export function candidatesFor(file: Text, options: ProgramOptions, environmentPath: Text | undefined): Text[] {
+  if (typeof file === "string" ? file.includes("/") : file.includes(SLASH)) return [file];
+  if (options.path !== undefined) {
+    const entries =
+      typeof options.path === "string"
+        ? split(checkText(options.path, "options.path")).map((entry) => (entry.length === 0 ? "." : entry))
+        : checkArray(options.path, "options.path").map((entry, i) => checkPath(entry, `options.path[${i}]`));
+    return entries.map((entry) => within(entry, file));
+  }
+  return split(environmentPath ?? DEFAULT_PATH)
+    .filter((entry) => (typeof entry === "string" ? entry.startsWith("/") : entry[0] === SLASH))
+    .map((entry) => within(entry, file));
+}
+
+function split(path: Text): Text[] {
+  if (typeof path === "string") return path.split(":");
+  const entries: Uint8Array[] = [];
+  let from = 0;
+  for (let at = path.indexOf(COLON); at >= 0; at = path.indexOf(COLON, from)) {
+    entries.push(path.subarray(from, at));
+    from = at + 1;
+  }
+  entries.push(path.subarray(from));
+  return entries;
+}
+
+function within(directory: Text, file: Text): Text {
+  if (typeof directory === "string" && typeof file === "string") {
+    return directory.endsWith("/") ? directory + file : `${directory}/${file}`;
+  }
+  return Buffer.concat([Buffer.from(directory), Buffer.from("/"), Buffer.from(file)]);
+}

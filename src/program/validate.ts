@@ -1,0 +1,103 @@
+/**
+ * Checks on single values, each thrown with the name of what is wrong. Nothing has been created yet
+ * when these run.
+ */
+
+import { fileURLToPath } from "node:url";
+import { outOfRange, wrongType, wrongValue } from "../errors.js";
+import type { Text } from "./writer.js";
+
+export const INT_MAX = 0x7fffffff;
+export const UINT_MAX = 0xffffffff;
+
+/** Checks text for the kernel: a string without lone surrogates, or bytes; no NUL in either. */
+export function checkText(value: unknown, name: string): Text {
+  if (typeof value === "string") {
+    if (value.includes("\0")) throw wrongValue(name, value, "must not contain a NUL");
+    if (!value.isWellFormed()) {
+      throw wrongValue(name, value, "must not contain a lone surrogate");
+    }
+    return value;
+  }
+  if (value instanceof Uint8Array) {
+    if (value.includes(0)) throw wrongValue(name, value, "must not contain a NUL");
+    // A copy: changing the input later has no effect.
+    return value.slice();
+  }
+  throw wrongType(name, "a string or a Uint8Array", value);
+}
+
+/** Checks a path: text that is not empty, or a file: URL. */
+export function checkPath(value: unknown, name: string): Text {
+  const path = checkText(value instanceof URL ? pathOf(value, name) : value, name);
+  if (path.length === 0) throw wrongValue(name, path, "must not be empty");
+  return path;
+}
+
+function pathOf(url: URL, name: string): string {
+  if (url.protocol !== "file:") throw wrongValue(name, url.href, "must be a file: URL");
+  return fileURLToPath(url);
+}
+
+/** Checks an integer from least to most. */
+export function checkInteger(value: unknown, name: string, least: number, most: number): number {
+  if (typeof value !== "number") throw wrongType(name, "a number", value);
+  if (!Number.isInteger(value) || value < least || value > most) {
+    throw outOfRange(name, `an integer from ${least} to ${most}`, value);
+  }
+  return value;
+}
+
+export function checkBoolean(value: unknown, name: string): boolean {
+  if (typeof value !== "boolean") throw wrongType(name, "a boolean", value);
+  return value;
+}
+
+export function checkArray(value: unknown, name: string): unknown[] {
+  if (!Array.isArray(value)) throw wrongType(name, "an array", value);
+  return value;
+}
+
+/** Checks that a value is a plain object, and that all its keys are among the known names. */
+export function checkNames(value: unknown, name: string, known: readonly string[]): Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw wrongType(name, "an object", value);
+  for (const key of Object.keys(value)) {
+    if (known.includes(key)) continue;
+    const likely = closest(key, known);
+    const hint = likely === undefined ? "" : `, did you mean "${likely}"?`;
+    throw wrongValue(name, key, `has no such option${hint}`, "ERR_UNKNOWN_OPTION");
+  }
+  return value as Record<string, unknown>;
+}
+
+/** Gives the known name that is nearest to a mistyped one, if any is near. */
+export function closest(name: string, known: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let least = Math.max(1, Math.floor(name.length / 3)) + 1;
+  for (const candidate of known) {
+    const distance = candidate.toLowerCase() === name.toLowerCase() ? 0 : edits(name, candidate);
+    if (distance < least) {
+      least = distance;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+/** The number of insertions, deletions, replacements and swaps of neighbours between two words. */
+function edits(a: string, b: string): number {
+  let before: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const now = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1] ? 0 : 1;
+      let cost = Math.min((last[j] as number) + 1, (now[j - 1] as number) + 1, (last[j - 1] as number) + same);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) cost = Math.min(cost, (before[j - 2] as number) + 1);
+      now.push(cost);
+    }
+    before = last;
+    last = now;
+  }
+  return last[b.length] as number;
+}

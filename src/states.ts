@@ -1,0 +1,49 @@
+/**
+ * The states of a child, as waitid(2) reports them, and what it used, as getrusage(2) counts it.
+ * Types only: a leaf, like errors.ts.
+ */
+
+/** What a child used. A value that can't be known is null, never wrong. */
+export interface Usage {
+  /** CPU time in user mode, in microseconds. */
+  userCPU: number;
+  /** CPU time in the kernel, in microseconds. */
+  systemCPU: number;
+  /**
+   * The peak of resident memory, in bytes. Null where it can't be told from the parent's own: a child
+   * that shares its parent's memory until exec starts with the parent's peak.
+   */
+  maxRSS: number | null;
+  /** Page faults without I/O. */
+  minorFaults: number;
+  /** Page faults with I/O. */
+  majorFaults: number;
+  /** Times that the file system had to read, and to write, in blocks of 512 bytes. */
+  blockInput: number;
+  blockOutput: number;
+  /** Context switches because it waited. */
+  voluntarySwitches: number;
+  /** Context switches because its time slice was over. */
+  involuntarySwitches: number;
+}
+
+interface Whose {
+  /** The child's process id. */
+  pid: number;
+  /** The child's real user id, null if unknown. */
+  uid: number | null;
+}
+
+/** How a child ended. `usage` is null where it can't be known. */
+export type ExitState = Whose & { usage: Usage | null } & (
+    | { kind: "exited"; code: number }
+    | { kind: "killed"; signal: string; coreDumped: boolean }
+    | { kind: "unknown"; cause: "stolen" | "ignored" }
+  );
+
+/** A change of a child that is not its end. */
+export type LiveState = Whose &
+  ({ kind: "stopped"; signal: string } | { kind: "trapped"; signal: string } | { kind: "continued" });
+
+/** Any change of state of a child. */
+export type ChildState = ExitState | LiveState;

@@ -1,0 +1,16 @@
+/**
+ * How integration tests start children: one place, so that each way of launching runs all of them.
+ */
+
+import { type Child, type SpawnOptions, spawn } from "brood";
+
+type Args = readonly (string | Uint8Array)[];
+
+/** Starts a child by the launcher under test. Failures are those of `spawn`. */
+export async function launch<const Options extends SpawnOptions = Record<never, never>>(
+  file: string,
+  args: Args = [],
+  options?: Options,
+): Promise<Child<Options>> {
+  return spawn(file, args, options);
+}
