@@ -19,7 +19,7 @@ export { Child } from "./process/child.js";
 export type { ChildStream } from "./process/child-types.js";
 export type { RunOptions, SpawnOptions } from "./process/options.js";
 export type { Collected, OutputOptions } from "./process/output.js";
-export { run } from "./process/run.js";
+export { type RunResult, run } from "./process/run.js";
 export { spawn } from "./process/spawn.js";
 export type { ChildDuplex, ChildReadable } from "./process/streams.js";
 export type { Stage } from "./program/operations.js";

@@ -3,7 +3,6 @@
  */
 
 import type { Writable } from "node:stream";
-import type { StdioEntry, TextLike } from "../program/options.js";
 import type { SpawnOptions } from "./options.js";
 import type { ChildDuplex, ChildReadable } from "./streams.js";
 
@@ -20,7 +19,7 @@ type StreamOf<Entry, Pipe> = Entry extends "pipe"
       : Entry extends { pipe: "w" }
         ? Writable
         : Entry extends { pipe: "r" | "w" }
-          ? ChildReadable | Writable
+          ? Pipe
           : null;
 
 /** What was said of fd `Index`, under its name, in `stdio`, in `fds`, or nothing: "pipe". */
@@ -39,21 +38,21 @@ type EntryOf<Options, Name extends string, Index extends 0 | 1 | 2> = Options ex
       : "pipe";
 
 /** fd 0 also takes text and bytes, which are no stream for us. */
-type StdinStream<Entry> = string extends Entry
-  ? Writable | ChildDuplex | ChildReadable | null
-  : Entry extends StdioEntry
-    ? StreamOf<Entry, Writable>
-    : Entry extends TextLike
-      ? null
-      : null;
+type StdinStream<Entry> = string extends Entry ? ChildStdin : StreamOf<Entry, Writable>;
 
-/** The streams of a child that was spawned with these options. */
-export interface StreamsOf<Options> {
-  stdin: SpawnOptions extends Options ? Writable | ChildDuplex | ChildReadable | null : StdinStream<EntryOf<Options, "stdin", 0>>;
-  stdout: SpawnOptions extends Options
-    ? ChildReadable | ChildDuplex | Writable | null
-    : StreamOf<EntryOf<Options, "stdout", 1>, ChildReadable>;
-  stderr: SpawnOptions extends Options
-    ? ChildReadable | ChildDuplex | Writable | null
-    : StreamOf<EntryOf<Options, "stderr", 2>, ChildReadable>;
-}
+/** What fd 0 of a child of whatever options is for us. ({pipe: "r"} on it is not foreseen here.) */
+export type ChildStdin = Writable | ChildDuplex | null;
+/** What fds 1 and 2 of a child of whatever options are for us. */
+export type ChildOutput = ChildReadable | ChildDuplex | null;
+
+/** Options whose literal type is not known: they may have any of the names. */
+type IsWide<Options> = [keyof SpawnOptions] extends [keyof Options] ? true : false;
+
+/** The type of `child.stdin` for a spawn with these options. */
+export type StdinOf<Options> = IsWide<Options> extends true ? ChildStdin : StdinStream<EntryOf<Options, "stdin", 0>>;
+/** The type of `child.stdout`. */
+export type StdoutOf<Options> =
+  IsWide<Options> extends true ? ChildOutput : StreamOf<EntryOf<Options, "stdout", 1>, ChildReadable>;
+/** The type of `child.stderr`. */
+export type StderrOf<Options> =
+  IsWide<Options> extends true ? ChildOutput : StreamOf<EntryOf<Options, "stderr", 2>, ChildReadable>;

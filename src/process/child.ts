@@ -14,7 +14,7 @@ import type { Launched } from "../launch/launcher.js";
 import { checkNames } from "../program/validate.js";
 import type { ChildState, ExitState } from "../states.js";
 import { ChildPipes } from "./child-pipes.js";
-import type { ChildStream, StreamsOf } from "./child-types.js";
+import type { ChildStream, StderrOf, StdinOf, StdoutOf } from "./child-types.js";
 import { describeCommand, endError, isClean, reasonFor } from "./ending.js";
 import type { Life, SpawnOptions } from "./options.js";
 import { type Collected, collectOutput, type OutputOptions } from "./output.js";
@@ -60,7 +60,7 @@ const leftGroups = new FinalizationRegistry<{ owner: Monitor; index: number }>((
  * Is a child process. Made by `spawn`; never an EventEmitter: what happens to it is told by promises and
  * streams.
  */
-export class Child<Options = SpawnOptions> implements Watcher {
+class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
   /** Its process id; stays after its end. To signal it use `kill`, which can't hit a stranger. */
   readonly pid: number;
   /** The executable, as it was asked for. */
@@ -105,18 +105,18 @@ export class Child<Options = SpawnOptions> implements Watcher {
   }
 
   /** Our end of fd 0, null if we have none. */
-  get stdin(): StreamsOf<Options>["stdin"] {
-    return this.#pipes.stream(0) as StreamsOf<Options>["stdin"];
+  get stdin(): Stdin {
+    return this.#pipes.stream(0) as Stdin;
   }
 
   /** Our end of fd 1, null if we have none. */
-  get stdout(): StreamsOf<Options>["stdout"] {
-    return this.#pipes.stream(1) as StreamsOf<Options>["stdout"];
+  get stdout(): Stdout {
+    return this.#pipes.stream(1) as Stdout;
   }
 
   /** Our end of fd 2, null if we have none. */
-  get stderr(): StreamsOf<Options>["stderr"] {
-    return this.#pipes.stream(2) as StreamsOf<Options>["stderr"];
+  get stderr(): Stderr {
+    return this.#pipes.stream(2) as Stderr;
   }
 
   /** Our ends of any of its fds, by number. */
@@ -246,8 +246,10 @@ export class Child<Options = SpawnOptions> implements Watcher {
    * Collects what is piped and not read otherwise, and waits for `closed`. Once only, and not together with
    * the streams.
    */
-  async output<Encoding extends "utf8" | "buffer" = "utf8">(options: OutputOptions<Encoding> = {}): Promise<Collected<Encoding>> {
-    return collectOutput(this, this.#pipes, options);
+  async output<Encoding extends "utf8" | "buffer" = "utf8">(
+    options: OutputOptions<Encoding> = {},
+  ): Promise<Collected<Encoding, Stdout, Stderr>> {
+    return (await collectOutput(this, this.#pipes, options)) as Collected<Encoding, Stdout, Stderr>;
   }
 
   /** Holds the event loop again. */
@@ -371,6 +373,10 @@ export class Child<Options = SpawnOptions> implements Watcher {
     else this.#monitor.release();
   }
 }
+
+/** A child that was spawned with these options, whose streams it has. */
+export type Child<Options = SpawnOptions> = ChildWith<StdinOf<Options>, StdoutOf<Options>, StderrOf<Options>>;
+export const Child = ChildWith;
 
 /** A promise that is made only if somebody asks for it, before or after it is settled. */
 class Settling<T> {

@@ -7,6 +7,7 @@ import { wrongValue } from "../errors.js";
 import { checkNames } from "../program/validate.js";
 import type { ExitState } from "../states.js";
 import type { ChildPipes } from "./child-pipes.js";
+import type { ChildOutput } from "./child-types.js";
 import { reasonFor } from "./ending.js";
 import type { PipeReader } from "./pipe-reader.js";
 
@@ -18,8 +19,14 @@ export interface OutputOptions<Encoding extends "utf8" | "buffer" = "utf8" | "bu
 
 type OutputOf<Encoding> = Encoding extends "buffer" ? Buffer : string;
 
+/** What was captured of an fd: null where its stream is null. */
+type Captured<Encoding, Stream> = Stream extends null ? null : OutputOf<Encoding>;
+
 /** A finished command. */
-export interface Collected<Encoding = "utf8"> extends Outcome<OutputOf<Encoding> | null> {
+export interface Collected<Encoding = "utf8", Stdout = ChildOutput, Stderr = ChildOutput>
+  extends Outcome<OutputOf<Encoding> | null> {
+  stdout: Captured<Encoding, Stdout>;
+  stderr: Captured<Encoding, Stderr>;
   /** What was captured of fds other than 1 and 2, by number; absent where there are none. */
   fds?: { [fd: number]: OutputOf<Encoding> };
 }
@@ -59,7 +66,7 @@ export async function collectOutput<Encoding extends "utf8" | "buffer">(
     const bytes = Buffer.concat(chunks.get(fd) as Buffer[]);
     return (encoding === "buffer" ? bytes : bytes.toString()) as OutputOf<Encoding>;
   };
-  const result: Collected<Encoding> = {
+  const result = {
     command: child.command,
     args: [...child.args],
     stdout: chunks.has(1) ? give(1) : null,
@@ -67,7 +74,7 @@ export async function collectOutput<Encoding extends "utf8" | "buffer">(
     exit,
     durationMs: child.durationMs,
     reason: child.reason ?? reasonFor(exit, undefined),
-  };
+  } as Collected<Encoding>;
   const others = [...chunks.keys()].filter((fd) => fd !== 1 && fd !== 2);
   if (others.length > 0) result.fds = Object.fromEntries(others.map((fd) => [fd, give(fd)]));
   return result;

@@ -7,11 +7,19 @@ import { pipeline } from "node:stream/promises";
 import { conflict, wrongType } from "../errors.js";
 import type { PathLike, TextLike } from "../program/options.js";
 import type { Child } from "./child.js";
+import type { StderrOf, StdoutOf } from "./child-types.js";
 import { RUN_OPTION_NAMES, type RunOptions, readArguments, readRun } from "./options.js";
 import type { Collected } from "./output.js";
 import { start } from "./spawn.js";
 
-type EncodingOf<Options> = Options extends { readonly encoding: "buffer" } ? "buffer" : "utf8";
+type EncodingOf<Options> = Options extends { readonly encoding: infer Encoding extends "utf8" | "buffer" }
+  ? Encoding
+  : "encoding" extends keyof Options
+    ? "utf8" | "buffer"
+    : "utf8";
+
+/** What `run` gives with these options. */
+export type RunResult<Options = RunOptions> = Collected<EncodingOf<Options>, StdoutOf<Options>, StderrOf<Options>>;
 
 /**
  * Runs a command to its end and gives its output.
@@ -23,16 +31,13 @@ type EncodingOf<Options> = Options extends { readonly encoding: "buffer" } ? "bu
  * @throws ExitError for an end other than exit code 0 (unless `reject: false`), TimeoutError, AbortError: each
  * with the same fields as the result. SpawnError, TypeError, RangeError as `spawn`.
  */
-export function run<const Options extends RunOptions = Record<never, never>>(
-  file: PathLike,
-  options?: Options,
-): Promise<Collected<EncodingOf<Options>>>;
-export function run<const Options extends RunOptions = Record<never, never>>(
+export function run<const Options extends RunOptions = object>(file: PathLike, options?: Options): Promise<RunResult<Options>>;
+export function run<const Options extends RunOptions = object>(
   file: PathLike,
   args: readonly TextLike[] | undefined,
   options?: Options,
-): Promise<Collected<EncodingOf<Options>>>;
-export async function run(file: PathLike, args?: unknown, options?: unknown): Promise<Collected<"utf8" | "buffer">> {
+): Promise<RunResult<Options>>;
+export async function run(file: PathLike, args?: unknown, options?: unknown): Promise<unknown> {
   const call = readArguments<RunOptions>(args, options, RUN_OPTION_NAMES);
   const { input, encoding: _, reject: __, ...rest } = call.options;
   const { encoding, reject } = readRun(call.options);

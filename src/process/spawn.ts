@@ -26,11 +26,8 @@ const PIPES: StdioDefaults = ["pipe", "pipe", "pipe"];
  * AbortError: `signal` has aborted already. UnsupportedError: not on this platform. Error
  * ERR_ACCESS_DENIED: Node's permission model forbids it. Nothing is left behind.
  */
-export function spawn<const Options extends SpawnOptions = Record<never, never>>(
-  file: PathLike,
-  options?: Options,
-): Child<Options>;
-export function spawn<const Options extends SpawnOptions = Record<never, never>>(
+export function spawn<const Options extends SpawnOptions = object>(file: PathLike, options?: Options): Child<Options>;
+export function spawn<const Options extends SpawnOptions = object>(
   file: PathLike,
   args: readonly TextLike[] | undefined,
   options?: Options,

@@ -1,0 +1,55 @@
+/**
+ * The command line of `brood run`: flags up to the first word that is none, or to `--`; the rest is the
+ * command, untouched.
+ */
+
+import { parseArgs } from "node:util";
+import { closest } from "../program/validate.js";
+import { FLAGS, type Request } from "./flags.js";
+import { UsageError } from "./usage-error.js";
+
+export interface CommandLine extends Request {
+  file: string | undefined;
+  args: string[];
+}
+
+export function readCommandLine(words: string[]): CommandLine {
+  const request: Request = { options: {}, report: "none", help: false };
+  const types = FLAGS.map((flag) => [
+    flag.name,
+    { type: flag.value !== undefined && !flag.optional ? ("string" as const) : ("boolean" as const), multiple: true },
+  ]);
+  const { tokens } = parseArgs({
+    args: words,
+    options: Object.fromEntries(types),
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
+  let command = words.length;
+  for (const token of tokens) {
+    if (token.kind !== "option") {
+      command = token.kind === "positional" ? token.index : token.index + 1;
+      break;
+    }
+    applyFlag(request, token.rawName, token.value);
+  }
+  const [file, ...args] = words.slice(command);
+  return { ...request, file, args };
+}
+
+function applyFlag(request: Request, rawName: string, value: string | undefined): void {
+  const name = rawName === "-h" ? "help" : rawName.startsWith("--") ? rawName.slice(2) : "";
+  const flag = FLAGS.find((candidate) => candidate.name === name);
+  if (flag === undefined) {
+    const likely = closest(
+      name,
+      FLAGS.map((candidate) => candidate.name),
+    );
+    throw new UsageError(`unknown flag ${rawName}${likely === undefined ? "" : `, did you mean --${likely}?`}`);
+  }
+  if (flag.value !== undefined && !flag.optional && value === undefined)
+    throw new UsageError(`--${name} needs a value: --${name} ${flag.value}`);
+  if (flag.value === undefined && value !== undefined) throw new UsageError(`--${name} takes no value`);
+  flag.apply(request, value ?? "");
+}

@@ -1,0 +1,191 @@
+/**
+ * The flags of `brood run`: one table, from which parsing, help and suggestions come. Each flag sets an
+ * option of the library; what a value means beyond its syntax is checked there.
+ */
+
+import type { SpawnOptions } from "../process/options.js";
+import type { Limit, LimitName, StdioEntry, StdioWord } from "../program/options.js";
+import { UsageError } from "./usage-error.js";
+
+/** What the command line asks for. */
+export interface Request {
+  options: Writable<SpawnOptions>;
+  report: "none" | "text" | "json";
+  help: boolean;
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+export type Topic = "Where and with what" | "Input and output" | "Who and how much" | "Signals" | "Its end" | "About it";
+
+export interface Flag {
+  /** Without the dashes. */
+  name: string;
+  /** What to call its value; absent: it takes none. */
+  value?: string;
+  /** Whether the value may be left out (only `--flag=value` gives one then). */
+  optional?: boolean;
+  topic: Topic;
+  help: string;
+  apply(request: Request, value: string): void;
+}
+
+export const FLAGS: readonly Flag[] = [
+  option("cwd", "DIR", "Where and with what", "its working directory", (o, v) => set(o, "cwd", v)),
+  option("chroot", "DIR", "Where and with what", "its root directory", (o, v) => set(o, "chroot", v)),
+  option("env", "NAME=VALUE", "Where and with what", "set a variable (repeatable)", (o, v) => {
+    const at = v.indexOf("=");
+    if (at < 1) throw new UsageError(`--env takes NAME=VALUE, not ${JSON.stringify(v)}`);
+    addEnv(o, v.slice(0, at), v.slice(at + 1));
+  }),
+  option("unset-env", "NAME", "Where and with what", "remove a variable (repeatable)", (o, v) => addEnv(o, v, undefined)),
+  toggle("clear-env", "Where and with what", "start from an empty environment", (o) => set(o, "extendEnv", false)),
+  option("path", "DIRS", "Where and with what", "where the executable is sought", (o, v) => set(o, "path", v)),
+  option("argv0", "NAME", "Where and with what", "its argv[0]", (o, v) => set(o, "argv0", v)),
+
+  option("stdin", "ENTRY", "Input and output", "inherit (default), ignore, close, or a file", (o, v) =>
+    set(o, "stdin", stdio(v, "r")),
+  ),
+  option("stdout", "ENTRY", "Input and output", "the same; append:FILE appends", (o, v) => set(o, "stdout", stdio(v, "w"))),
+  option("stderr", "ENTRY", "Input and output", "the same; stdout joins it to stdout", (o, v) =>
+    set(o, "stderr", v === "stdout" ? { dup: 1 } : stdio(v, "w")),
+  ),
+  option("pass-fd", "N", "Input and output", "keep this fd open (repeatable)", (o, v) =>
+    set(o, "passFds", [...(o.passFds ?? []), integer(v, "pass-fd")]),
+  ),
+
+  option("user", "NAME", "Who and how much", "run as this account, with its groups", (o, v) => set(o, "user", v)),
+  option("uid", "N", "Who and how much", "user id", (o, v) => set(o, "uid", integer(v, "uid"))),
+  option("gid", "N", "Who and how much", "group id", (o, v) => set(o, "gid", integer(v, "gid"))),
+  option("groups", "N,N", "Who and how much", "supplementary groups; empty: none", (o, v) => set(o, "groups", list(v, "groups"))),
+  option("umask", "OCTAL", "Who and how much", "file mode creation mask", (o, v) => {
+    if (!/^[0-7]{1,4}$/.test(v)) throw new UsageError(`--umask takes an octal number, not ${JSON.stringify(v)}`);
+    set(o, "umask", Number.parseInt(v, 8));
+  }),
+  option("nice", "N", "Who and how much", "nice value, -20 to 19", (o, v) => set(o, "nice", integer(v, "nice"))),
+  option("limit", "NAME=SOFT[:HARD]", "Who and how much", "resource limit: nofile=1024 (repeatable)", addLimit),
+  option("cpu-affinity", "N,N-N", "Who and how much", "the CPUs it may use", (o, v) =>
+    set(o, "cpuAffinity", list(v, "cpu-affinity")),
+  ),
+  option("oom-score-adj", "N", "Who and how much", "-1000 to 1000", (o, v) => set(o, "oomScoreAdj", integer(v, "oom-score-adj"))),
+  toggle("no-new-privs", "Who and how much", "exec can't grant privileges", (o) => set(o, "noNewPrivs", true)),
+
+  toggle("session", "Signals", "lead a new session", (o) => set(o, "session", true)),
+  option("process-group", "new|ID", "Signals", "lead or join a process group", (o, v) =>
+    set(o, "processGroup", v === "new" ? "new" : integer(v, "process-group")),
+  ),
+  option("restore-signals", "WHICH", "Signals", "ignored ones to default: runtime, all, none", (o, v) =>
+    set(o, "restoreSignals", v === "none" ? false : (v as "runtime" | "all")),
+  ),
+  option("ignore-signal", "SIGNAL", "Signals", "start with it ignored (repeatable)", (o, v) =>
+    set(o, "ignoreSignals", [...(o.ignoreSignals ?? []), signal(v)]),
+  ),
+  option("block-signal", "SIGNAL", "Signals", "start with it blocked (repeatable)", (o, v) =>
+    set(o, "blockSignals", [...(o.blockSignals ?? []), signal(v)]),
+  ),
+
+  option("timeout", "TIME", "Its end", "end it after 500, 500ms, 30s, 5m or 1h", (o, v) =>
+    set(o, "timeout", duration(v, "timeout")),
+  ),
+  option("kill-signal", "SIGNAL", "Its end", "the polite signal (SIGTERM)", (o, v) => set(o, "killSignal", signal(v))),
+  option("force-kill-after", "TIME", "Its end", "SIGKILL so long after it (5s); never", (o, v) =>
+    set(o, "forceKillAfterDelay", v === "never" ? false : duration(v, "force-kill-after")),
+  ),
+  option("parent-death-signal", "SIGNAL", "Its end", "what it gets when brood dies", (o, v) =>
+    set(o, "parentDeathSignal", signal(v)),
+  ),
+
+  {
+    name: "report",
+    value: "text|json",
+    optional: true,
+    topic: "About it",
+    help: "tell on stderr how it went",
+    apply(request, value) {
+      if (value !== "" && value !== "text" && value !== "json") {
+        throw new UsageError(`--report takes text or json, not ${JSON.stringify(value)}`);
+      }
+      request.report = value === "json" ? "json" : "text";
+    },
+  },
+  {
+    name: "help",
+    topic: "About it",
+    help: "this text",
+    apply(request) {
+      request.help = true;
+    },
+  },
+];
+
+type Options = Request["options"];
+
+function option(name: string, value: string, topic: Topic, help: string, apply: (options: Options, value: string) => void): Flag {
+  return { name, value, topic, help, apply: (request, text) => apply(request.options, text) };
+}
+
+function toggle(name: string, topic: Topic, help: string, apply: (options: Options) => void): Flag {
+  return { name, topic, help, apply: (request) => apply(request.options) };
+}
+
+function set<Name extends keyof SpawnOptions>(options: Options, name: Name, value: SpawnOptions[Name]): void {
+  options[name] = value;
+}
+
+function addEnv(options: Options, name: string, value: string | undefined): void {
+  options.env = { ...(options.env as Record<string, string | undefined>), [name]: value };
+}
+
+const WORDS: readonly string[] = ["inherit", "ignore", "close"] satisfies StdioWord[];
+
+function stdio(text: string, mode: "r" | "w"): StdioEntry {
+  if (WORDS.includes(text)) return text as StdioWord;
+  if (mode === "w" && text.startsWith("append:")) return { file: text.slice("append:".length), mode: "a" };
+  return { file: text, mode };
+}
+
+function integer(text: string, flag: string): number {
+  if (!/^-?\d+$/.test(text)) throw new UsageError(`--${flag} takes a number, not ${JSON.stringify(text)}`);
+  return Number(text);
+}
+
+/** "0,2-4" */
+function list(text: string, flag: string): number[] {
+  if (text === "") return [];
+  return text.split(",").flatMap((part) => {
+    const range = /^(\d+)-(\d+)$/.exec(part);
+    if (range === null) return [integer(part, flag)];
+    const [first, last] = [Number(range[1]), Number(range[2])];
+    if (last < first || last - first > 8192)
+      throw new UsageError(`--${flag} takes ranges such as 2-4, not ${JSON.stringify(part)}`);
+    return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  });
+}
+
+/** A signal's name with or without SIG, in any case, or its number. */
+function signal(text: string): string | number {
+  if (/^\d+$/.test(text)) return Number(text);
+  const name = text.toUpperCase();
+  return name.startsWith("SIG") ? name : `SIG${name}`;
+}
+
+const UNITS: Record<string, number> = { "": 1, ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** Milliseconds, unless there is a unit. */
+function duration(text: string, flag: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|)$/.exec(text);
+  if (match === null) throw new UsageError(`--${flag} takes a time such as 500ms, 30s or 5m, not ${JSON.stringify(text)}`);
+  return Number(match[1]) * (UNITS[match[2] as string] as number);
+}
+
+function addLimit(options: Options, text: string): void {
+  const match = /^([a-z]+)=(\w+)(?::(\w+))?$/.exec(text);
+  if (match === null) throw new UsageError(`--limit takes NAME=SOFT[:HARD], such as nofile=1024, not ${JSON.stringify(text)}`);
+  const [, name, soft, hard] = match as unknown as [string, LimitName, string, string | undefined];
+  const limit: Limit = hard === undefined ? amount(soft) : { soft: amount(soft), hard: amount(hard) };
+  options.rlimits = { ...options.rlimits, [name]: limit };
+}
+
+function amount(text: string): number | "unlimited" {
+  return text === "unlimited" ? text : integer(text, "limit");
+}

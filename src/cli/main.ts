@@ -1,0 +1,59 @@
+/**
+ * The command `brood`.
+ */
+
+import { readFileSync } from "node:fs";
+import { closest } from "../program/validate.js";
+import { mainHelp } from "./help.js";
+import { runCommand, STATUS } from "./run.js";
+import { UsageError } from "./usage-error.js";
+
+/** Runs a command line; the exit status is set when it is over. */
+export async function main(words: string[]): Promise<void> {
+  process.exitCode = await status(words);
+}
+
+async function status([command, ...rest]: string[]): Promise<number> {
+  try {
+    switch (command) {
+      case "run":
+        return await runCommand(rest);
+      case "--version":
+      case "-v":
+        console.log(version());
+        return 0;
+      case "--help":
+      case "-h":
+      case "help":
+        process.stdout.write(mainHelp());
+        return 0;
+      case undefined:
+        process.stderr.write(mainHelp());
+        return STATUS.own;
+      default:
+        throw new UsageError(unknown(command));
+    }
+  } catch (error) {
+    console.error(`brood: ${inFlags(error instanceof Error ? error.message : String(error))}`);
+    if (error instanceof UsageError) console.error(`Try 'brood ${command === "run" ? "run " : ""}--help'.`);
+    return STATUS.own;
+  }
+}
+
+function unknown(command: string): string {
+  const likely = closest(command, ["run", "--help", "--version"]);
+  return `unknown command ${command}${likely === undefined ? "" : `, did you mean ${likely}?`}`;
+}
+
+/** The library names its options; the command's user wrote flags. */
+function inFlags(message: string): string {
+  return message.replace(
+    /options\.(\w+)/g,
+    (_, name: string) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
+  );
+}
+
+function version(): string {
+  const file = new URL("../../package.json", import.meta.url);
+  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
+}
