@@ -29,15 +29,18 @@ export async function runCommand(words: string[]): Promise<number> {
     return 0;
   }
   if (line.file === undefined) throw new UsageError("brood run needs a command: brood run [options] -- file [args...]");
-  let child: Child;
+  let child: Child | undefined;
+  // Before the command can do anything: a signal that comes at once is its, too.
+  const stopForwarding = forward(line, () => child);
   try {
     child = spawn(line.file, line.args, { stdin: "inherit", stdout: "inherit", stderr: "inherit", ...line.options });
   } catch (error) {
     if (!(error instanceof SpawnError)) throw error;
     console.error(`brood: ${error.message}`);
     return spawnStatus(error);
+  } finally {
+    if (child === undefined) stopForwarding();
   }
-  const stopForwarding = forward(child, line);
   const exit = await child.closed;
   stopForwarding();
   if (line.report !== "none") {
@@ -70,14 +73,14 @@ function exitStatus(exit: ExitState): number {
 }
 
 /** Passes signals on while the command runs. Gives the function that ends it. */
-function forward(child: Child, { options }: CommandLine): () => void {
+function forward({ options }: CommandLine, command: () => Child | undefined): () => void {
   const ownGroup = options.session === true || options.processGroup !== undefined;
   const shared = !ownGroup && [0, 1, 2].some((fd) => isatty(fd));
   const handlers = FORWARDED.map((signal) => {
     const handler = (): void => {
       if (shared && FROM_TERMINAL.includes(signal)) return;
       try {
-        child.kill(signal);
+        command()?.kill(signal);
       } catch (error) {
         // It changed its user: not ours to signal any more.
         console.error(`brood: ${error instanceof Error ? error.message : error}`);

@@ -1,0 +1,52 @@
+/**
+ * `brood run`: signals are passed on, and brood outlives its command.
+ */
+
+import assert from "node:assert/strict";
+import { brood, startBrood } from "../helpers/command.js";
+import { test } from "../helpers/test.js";
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH"] as const) {
+  test(`${signal} is passed on, and brood's status is the command's`, async () => {
+    const name = signal.slice(3);
+    // The shell waits in a builtin, so that its trap runs at once.
+    const command = startBrood([
+      "run",
+      "--",
+      "sh",
+      "-c",
+      `trap 'echo got ${name}; exit 9' ${name}; echo ready; while :; do sleep 0.01; done`,
+    ]);
+    await command.said("ready");
+    command.process.kill(signal);
+    const result = await command.result;
+    assert.equal(result.stdout, `ready\ngot ${name}\n`);
+    assert.equal(result.status, 9);
+  });
+}
+
+test("a signal that ends the command gives 128+n", async () => {
+  const command = startBrood(["run", "--", "sh", "-c", "echo ready; exec sleep 60"]);
+  await command.said("ready");
+  command.process.kill("SIGTERM");
+  assert.equal((await command.result).status, 128 + 15);
+});
+
+test("--force-kill-after ends a command that ignores the polite signal", async () => {
+  const words = [
+    "run",
+    "--timeout",
+    "200",
+    "--force-kill-after",
+    "100",
+    "--report=json",
+    "--",
+    "sh",
+    "-c",
+    "trap '' TERM; while :; do sleep 1; done",
+  ];
+  const result = await brood(words);
+  assert.equal(result.status, 124);
+  const report = JSON.parse(result.stderr);
+  assert.deepEqual([report.reason, report.exit.kind, report.exit.signal], ["timeout", "killed", "SIGKILL"]);
+});

@@ -1,0 +1,66 @@
+/**
+ * `brood run`: exit statuses, messages of wrong command lines.
+ */
+
+import assert from "node:assert/strict";
+import { brood } from "../helpers/command.js";
+import { test } from "../helpers/test.js";
+
+const STATUSES: [title: string, words: string[], status: number, stderr: RegExp][] = [
+  ["the command's own", ["run", "--", "sh", "-c", "exit 7"], 7, /^$/],
+  ["0", ["run", "true"], 0, /^$/],
+  ["128+n for a signal", ["run", "--", "sh", "-c", "kill -KILL $$"], 137, /^$/],
+  ["124 after --timeout", ["run", "--timeout", "100ms", "--", "sleep", "60"], 124, /^$/],
+  ["127 not found", ["run", "--", "no-such-command"], 127, /cannot spawn "no-such-command": not found in \d+ directories/],
+  ["127 not found at a path", ["run", "--", "/no/such/file"], 127, /no such file "\/no\/such\/file" \(ENOENT at exec\)/],
+  ["126 not executable", ["run", "--", "/etc/passwd"], 126, /permission denied \(EACCES at exec\)/],
+  [
+    "125 a directory that is not there",
+    ["run", "--cwd", "/nope", "--", "ls"],
+    125,
+    /no such directory "\/nope" \(ENOENT at chdir\)/,
+  ],
+  ["125 no command", ["run", "--nice", "5"], 125, /needs a command/],
+  [
+    "125 an unknown flag, with a suggestion",
+    ["run", "--tiemout", "5", "--", "ls"],
+    125,
+    /unknown flag --tiemout, did you mean --timeout\?/,
+  ],
+  ["125 a flag without its value", ["run", "--cwd"], 125, /--cwd needs a value: --cwd DIR/],
+  ["125 a value for a flag that takes none", ["run", "--session=yes", "ls"], 125, /--session takes no value/],
+  ["125 a value that is no time", ["run", "--timeout", "soon", "ls"], 125, /--timeout takes a time such as/],
+  [
+    "125 a value out of range, in the words of flags",
+    ["run", "--nice", "99", "ls"],
+    125,
+    /--nice must be an integer from -20 to 19/,
+  ],
+  ["125 an unknown signal", ["run", "--kill-signal", "FOO", "ls"], 125, /--kill-signal must be a signal of this system/],
+  ["125 an unknown report", ["run", "--report=xml", "ls"], 125, /--report takes text or json/],
+  ["125 an unknown command, with a suggestion", ["rnu"], 125, /unknown command rnu, did you mean run\?/],
+  ["125 no words at all", [], 125, /Usage: brood run/],
+];
+
+for (const [title, words, status, stderr] of STATUSES) {
+  test(`exit status: ${title}`, async () => {
+    const result = await brood(words);
+    assert.equal(result.status, status, result.stderr);
+    assert.match(result.stderr, stderr);
+    assert.equal(result.stdout, "");
+  });
+}
+
+test("--help and --version", async () => {
+  assert.match((await brood(["--version"])).stdout, /^\d+\.\d+\.\d+\n$/);
+  assert.match((await brood(["--help"])).stdout, /brood run \[options\]/);
+  const help = await brood(["run", "--help"]);
+  assert.equal(help.status, 0);
+  assert.match(help.stdout, /--timeout TIME/);
+  for (const line of help.stdout.split("\n")) assert.ok(line.length <= 110, line);
+});
+
+test("words after the command are the command's, also such as look like flags", async () => {
+  const result = await brood(["run", "sh", "-c", 'echo "$@"', "sh", "--timeout", "5", "--", "-x"]);
+  assert.equal(result.stdout, "--timeout 5 -- -x\n");
+});
