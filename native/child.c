@@ -10,6 +10,7 @@ void child_main(void *argument) {
   if (start->gate >= 0) {
     char leave;
     long n;
+    raw(__NR_close, start->gate_far);
     while ((n = raw(__NR_read, start->gate, &leave, 1)) == -EINTR) {
     }
     /* The parent gave up (it could not open our pidfd) or died. */

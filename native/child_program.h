@@ -41,6 +41,8 @@
 #define KERNEL_F_DUPFD_CLOEXEC 1030
 #define KERNEL_AT_FDCWD (-100)
 #define KERNEL_TIOCSCTTY 0x540e
+#define KERNEL_TIOCGPGRP 0x540f
+#define KERNEL_TIOCSPGRP 0x5410
 #define KERNEL_CLOSE_RANGE_CLOEXEC (1u << 2)
 /* struct stat differs by architecture: its size, and where st_mode is. */
 #if defined(__x86_64__)
@@ -100,7 +102,8 @@ struct program_rlimit {
  *   PARK         a: slot, b: source, as in FDMAP: a copy that the fd map will not overwrite
  *   FDMAP        data: struct program_fd[]; any permutation, cycles and repeats too
  *   CLOSE        a: fd; closed already is no error
- *   PROGRAM_TIOCSCTTY    a: fd
+ *   TIOCSCTTY    a: fd
+ *   TIOCSPGRP    a: fd; the own process group becomes the foreground one of that terminal
  *   CHROOT, CHDIR data: path          FCHDIR a: source, as in FDMAP
  *   UMASK a      SETRLIMIT a: resource, data: struct program_rlimit
  *   SETGROUPS    data: uint32_t[]     SETRESGID, SETRESUID a: all three ids
@@ -124,6 +127,7 @@ struct program_rlimit {
   X(FDMAP, FDS, 8, 8, 1u << 24)        \
   X(CLOSE, NONE, 1, 0, 0)              \
   X(TIOCSCTTY, NONE, 1, 0, 0)          \
+  X(TIOCSPGRP, NONE, 1, 0, 0)          \
   X(CHROOT, STRING, 1, 2, 65536)       \
   X(CHDIR, STRING, 1, 2, 65536)        \
   X(FCHDIR, NONE, 1, 0, 0)             \
@@ -243,16 +247,17 @@ static inline int program_validate(const void *buffer, size_t length, int *bad) 
     if (op->size % schema[op->code].unit != 0) return -1;
     if (kind != PROGRAM_DATA_NONE && op->size != 0 &&
         !program_range(p, op->data, op->size,
-                       kind == PROGRAM_DATA_STRING ? 1 : schema[op->code].unit))
+                       schema[op->code].unit > 8 ? 8 : schema[op->code].unit))
       return -1;
     const char *data = (const char *)buffer + op->data;
     if (kind == PROGRAM_DATA_STRING && data[op->size - 1] != 0) return -1;
     switch (op->code) {
+      /* The input slots are the launcher's: it closes what it finds there. */
       case PROGRAM_OPEN:
-        if (op->a < 0 || (uint32_t)op->a >= p->n_slots) return -1;
+        if (op->a < 0 || (uint32_t)op->a >= p->n_slots || (uint32_t)op->a < p->n_inputs) return -1;
         break;
       case PROGRAM_PARK:
-        if (op->a < 0 || (uint32_t)op->a >= p->n_slots) return -1;
+        if (op->a < 0 || (uint32_t)op->a >= p->n_slots || (uint32_t)op->a < p->n_inputs) return -1;
         if (!program_source_valid(p, op->b)) return -1;
         break;
       case PROGRAM_FCHDIR:
@@ -260,6 +265,7 @@ static inline int program_validate(const void *buffer, size_t length, int *bad) 
         break;
       case PROGRAM_CLOSE:
       case PROGRAM_TIOCSCTTY:
+      case PROGRAM_TIOCSPGRP:
         if (op->a < 0) return -1;
         break;
       case PROGRAM_FDMAP: {
@@ -318,6 +324,8 @@ struct program_child {
   const int32_t *targets;
   struct program_context *context;
   struct program_report *report;
+  int terminal;     /* whose foreground we took, */
+  int group_before; /* and from which group; 0: from none that we can name */
 };
 
 static inline int program_is_target(const struct program_child *c, int fd) {
@@ -326,15 +334,23 @@ static inline int program_is_target(const struct program_child *c, int fd) {
   return 0;
 }
 
+/* Whether a later step fills or closes that number: nothing that is needed longer may stand there. */
+static inline int program_is_taken(const struct program_child *c, int fd) {
+  const struct program_op *ops = (const struct program_op *)(c->buffer + c->header->ops);
+  for (uint32_t i = 0; i < c->header->n_ops; i++)
+    if (ops[i].code == PROGRAM_CLOSE && ops[i].a == fd) return 1;
+  return program_is_target(c, fd);
+}
+
 /*
- * Duplicates fd, close-on-exec, to the lowest free number that no later step fills. Tried from
- * the bottom: a fixed high minimum would fail under a low RLIMIT_NOFILE.
+ * Duplicates fd, close-on-exec, to the lowest free number that no later step fills or closes. Tried
+ * from the bottom: a fixed high minimum would fail under a low RLIMIT_NOFILE.
  */
 static inline long program_park(const struct program_child *c, int fd) {
   int minimum = 0;
   for (;;) {
     long copy = raw(__NR_fcntl, fd, KERNEL_F_DUPFD_CLOEXEC, minimum);
-    if (copy < 0 || !program_is_target(c, (int)copy)) return copy;
+    if (copy < 0 || !program_is_taken(c, (int)copy)) return copy;
     raw(__NR_close, copy);
     minimum = (int)copy + 1;
   }
@@ -344,12 +360,11 @@ static inline int program_source(const struct program_child *c, int32_t source) 
   return source >= 0 ? source : c->slots[~source];
 }
 
+/* The kernel's, not libc's. Both architectures have the restorer (arm64 for the sake of AArch32). */
 struct program_sigaction {
   void *handler;
   unsigned long flags;
-#if defined(__x86_64__)
   void *restorer;
-#endif
   uint64_t mask;
 };
 
@@ -365,9 +380,7 @@ static inline long program_dispose(uint64_t set, intptr_t from, intptr_t to) {
     if (from == -1 ? now == 0 || now == 1 : now != from) continue;
     action.handler = (void *)to;
     action.flags = 0;
-#if defined(__x86_64__)
     action.restorer = 0;
-#endif
     action.mask = 0;
     error = raw(__NR_rt_sigaction, signal, &action, 0, 8);
     if (error < 0) return error;
@@ -601,6 +614,17 @@ static inline long program_exec(struct program_child *c, const struct program_op
   return told;
 }
 
+/* Every signal is blocked, SIGTTOU too, which would else stop a background process that does this. */
+static inline long program_foreground(struct program_child *c, int fd) {
+  int own = (int)raw(__NR_getpgid, 0), before = 0;
+  long error = raw(__NR_ioctl, fd, KERNEL_TIOCGPGRP, &before);
+  if (error >= 0) error = raw(__NR_ioctl, fd, KERNEL_TIOCSPGRP, &own);
+  if (error < 0) return error;
+  c->terminal = fd;
+  c->group_before = before;
+  return 0;
+}
+
 static inline long program_step(struct program_child *c, const struct program_op *op) {
   const char *data = c->buffer + op->data;
   long result;
@@ -619,6 +643,7 @@ static inline long program_step(struct program_child *c, const struct program_op
       result = raw(__NR_close, op->a);
       return result == -EBADF || result == -EINTR ? 0 : result;
     case PROGRAM_TIOCSCTTY: return raw(__NR_ioctl, op->a, KERNEL_TIOCSCTTY, 0);
+    case PROGRAM_TIOCSPGRP: return program_foreground(c, op->a);
     case PROGRAM_CHROOT: return raw(__NR_chroot, data);
     case PROGRAM_CHDIR: return raw(__NR_chdir, data);
     case PROGRAM_FCHDIR: return raw(__NR_fchdir, program_source(c, op->a));
@@ -651,11 +676,12 @@ __attribute__((noreturn)) static inline void program_run(void *buffer,
   c.report = context->report;
   c.report->phase = PROGRAM_PHASE_SETUP;
   c.report->detail = PROGRAM_DETAIL_NONE;
+  c.group_before = 0;
 
   int step = -1;
   long error = 0;
-  /* The report's socket must not stand where the fd map will write. */
-  if (context->report_socket >= 0 && program_is_target(&c, context->report_socket)) {
+  /* The report's socket must not stand where a later step writes or closes. */
+  if (context->report_socket >= 0 && program_is_taken(&c, context->report_socket)) {
     error = program_park(&c, context->report_socket);
     if (error >= 0) {
       context->report_socket = (int)error;
@@ -670,6 +696,8 @@ __attribute__((noreturn)) static inline void program_run(void *buffer,
     step++;
     error = program_step(&c, &ops[step]);
   }
+  /* A terminal must not be left to a group that ends now. We are in its foreground: no SIGTTOU. */
+  if (c.group_before > 0) raw(__NR_ioctl, c.terminal, KERNEL_TIOCSPGRP, &c.group_before);
   c.report->phase = PROGRAM_PHASE_FAILED;
   c.report->step = step;
   c.report->err = (int32_t)-error;

@@ -162,9 +162,8 @@ napi_value export_configure(napi_env env, napi_callback_info info) {
   return integer(env, 0);
 }
 
-static int current_rung(struct environment *self) {
-  if (self->rung < 0) self->rung = launch_probe();
-  return self->rung;
+static int current_rung(const struct environment *self) {
+  return self->rung >= 0 ? self->rung : launch_probe();
 }
 
 /* probe(): the name of the rung in use. */
@@ -214,35 +213,21 @@ enum launch_flags { LAUNCH_LASTING = 1 };
 static int adopt(struct monitor *monitor, struct launch *launch, int n, int cleanup_signal,
                  int32_t *out) {
   int64_t child = monitor_add_child(monitor, launch->pid, launch->pidfd, cleanup_signal);
-  int error = child < 0 ? (int)-child : 0;
-  int added = 0;
-  for (; error == 0 && added < n; added++) {
-    int64_t pipe = monitor_add_pipe(monitor, launch->ours[added]);
-    if (pipe < 0) error = (int)-pipe;
-    else out[2 + added] = (int32_t)pipe;
-    if (error != 0) {
-      added++;
-      break;
-    }
+  int64_t pipe = child < 0 ? child : 0;
+  int taken = 0; /* of ours[], by the monitor; also the one that it could not add, and closed */
+  while (pipe >= 0 && taken < n) {
+    pipe = monitor_add_pipe(monitor, launch->ours[taken]);
+    out[2 + taken++] = (int32_t)pipe;
   }
-  if (error == 0) {
+  if (pipe >= 0) {
     out[0] = (int32_t)child;
     out[1] = launch->pid;
     return 0;
   }
-  for (int i = added; i < n; i++) close(launch->ours[i]);
-  if (child >= 0) {
-    struct watch *watch = &monitor->watches[child];
-    siginfo_t info;
-    for (int i = 0; i + 1 < added; i++) monitor_remove(monitor, (uint32_t)out[2 + i]);
-    sys_pidfd_send_signal(watch->fd, SIGKILL, 0);
-    while (sys_waitid(P_PIDFD, watch->fd, &info, WEXITED | __WALL, NULL) != 0 && errno == EINTR) {
-    }
-    watch->reaped = 1;
-    monitor_remove(monitor, (uint32_t)child);
-  }
-  monitor_settle(monitor);
-  return error;
+  for (int i = 0; i + 1 < taken; i++) monitor_remove(monitor, (uint32_t)out[2 + i]);
+  for (int i = taken; i < n; i++) close(launch->ours[i]);
+  if (child >= 0) monitor_end_child(monitor, (uint32_t)child);
+  return (int)-pipe;
 }
 
 /*
@@ -269,7 +254,11 @@ napi_value export_launch(napi_env env, napi_callback_info info) {
 
   int few[16];
   int *ours = n_inputs <= 16 ? few : sys_malloc(n_inputs * sizeof *ours);
-  if (ours == NULL) return integer(env, -ENOMEM);
+  if (ours == NULL) {
+    const int32_t failed[5] = {ENOMEM};
+    memcpy(out, failed, sizeof failed);
+    return integer(env, LAUNCH_FAILED_MEMORY);
+  }
   struct launch launch = {.program = program,
                           .rung = current_rung(self),
                           .close_rung = self->close_rung,
@@ -313,13 +302,15 @@ napi_value export_remove(napi_env env, napi_callback_info info) {
 /* The pipe, and the part [offset, offset + length) of the bytes, that a call names. */
 static struct watch *transfer(napi_env env, struct call *call, uint8_t **data, size_t *size) {
   size_t length;
-  uint32_t offset = 0, wanted = 0;
+  int64_t offset = -1, wanted = -1; /* a buffer may be larger than 4 GiB */
   uint8_t *bytes = memory(env, call->arguments[1], &length);
-  napi_get_value_uint32(env, call->arguments[2], &offset);
-  napi_get_value_uint32(env, call->arguments[3], &wanted);
-  if (bytes == NULL || offset > length || wanted > length - offset) return NULL;
+  napi_get_value_int64(env, call->arguments[2], &offset);
+  napi_get_value_int64(env, call->arguments[3], &wanted);
+  if (bytes == NULL || offset < 0 || (uint64_t)offset > length || wanted < 0 ||
+      (uint64_t)wanted > length - (uint64_t)offset)
+    return NULL;
   *data = bytes + offset;
-  *size = wanted;
+  *size = (size_t)wanted;
   return monitor_watch(&call->environment->monitor, (uint32_t)argument(env, call, 0), WATCH_PIPE);
 }
 
@@ -480,7 +471,8 @@ napi_value export_environment(napi_env env, napi_callback_info info) {
   return buffer;
 }
 
-/* injectFault(call, skip, count, errno): test builds only; -ENOSYS elsewhere. */
+/* injectFault(call, skip, count, errno): how many failures are left of the injection before. Test builds
+ * only; -ENOSYS elsewhere. */
 napi_value export_injectFault(napi_env env, napi_callback_info info) {
 #ifdef BROOD_FAULTS
   struct call call;
@@ -490,7 +482,7 @@ napi_value export_injectFault(napi_env env, napi_callback_info info) {
   napi_get_value_string_utf8(env, call.arguments[0], name, sizeof name, &length);
   int result = sys_fault_inject(name, argument(env, &call, 1), argument(env, &call, 2),
                                 argument(env, &call, 3));
-  return integer(env, result == 0 ? 0 : -EINVAL);
+  return integer(env, result >= 0 ? result : -EINVAL);
 #else
   (void)info;
   return integer(env, -ENOSYS);

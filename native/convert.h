@@ -13,7 +13,9 @@ int environment_create(napi_env env);
 #define EXPORTS(X)                                                                              \
   X(start) X(configure) X(probe) X(operations) X(validate) X(launch) X(arm) X(remove) X(read)     \
   X(write) X(shutdownWrite) X(capacity) X(signal) X(signalGroup) X(watchStops) X(setCleanup)      \
-  X(cleanup) X(ref) X(unref) X(isOpen) X(account) X(environment) X(injectFault)
+  X(cleanup) X(ref) X(unref) X(isOpen) X(account) X(environment) X(injectFault)                     \
+  X(terminalGroup) X(setTerminalGroup) X(terminalModes) X(setTerminalModes) X(groupOf)            \
+  X(sessionOf) X(traceSignal) X(takeSender) X(isReaper) X(reapStrangers)
 
 #define X(name) napi_value export_##name(napi_env env, napi_callback_info info);
 EXPORTS(X)

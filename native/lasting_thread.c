@@ -4,8 +4,6 @@
  * The kernel sends a child's parent-death signal when the *thread* that cloned it ends (prctl(2),
  * PR_SET_PDEATHSIG). From a worker thread that would be the worker's end; users mean the process's.
  */
-#include <pthread.h>
-
 #include "launch.h"
 #include "sys.h"
 
@@ -39,7 +37,7 @@ static int start(void) {
   if (running) return 0;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  int error = pthread_create(&thread, NULL, run, NULL);
+  int error = sys_pthread_create(&thread, NULL, run, NULL);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   if (error != 0) return error;
   pthread_detach(thread);

@@ -7,7 +7,8 @@
  * and the dumpable flag, which set*id in a child that shares our memory resets, are as before.
  *
  * Children are cloned with exit signal 0: one that fails before exec is invisible to the waits of
- * others and sends no SIGCHLD. exec makes it SIGCHLD (kernel: begin_new_exec).
+ * others and sends no SIGCHLD. exec makes it SIGCHLD (kernel: begin_new_exec). Only vfork(2), which
+ * takes no flags, gives SIGCHLD from the start.
  *
  * Needs: pidfds in waitid (5.4). CLONE_CLEAR_SIGHAND is from 5.5, CLONE_PIDFD from 5.2.
  */
@@ -142,13 +143,27 @@ static pid_t rung_fork(struct child_start *start) {
 
 /* ---- waiting for a child of ours that did not exec. runs in: parent ---------------------------- */
 
-/* Reaps by pid: the child has no other waiter (exit signal 0), so its number is still its own. */
-static int reap(pid_t pid, siginfo_t *info) {
-  info->si_pid = 0;
+/* Reaps by pid where there is no pidfd: nobody else waits for the child, so its number is its own. */
+static int reap(const struct launch *launch, pid_t pid, siginfo_t *info) {
+  return sys_wait_child(pid, launch->pidfd, info, WEXITED | __WALL, NULL);
+}
+
+/*
+ * Whether a child that came as far as the call of exec also came through it. One that did not is
+ * still a "clone child", with exit signal 0, for which alone __WCLONE waits; exec changes that
+ * before it lets go of our memory, and of the report's socket. Costs no reaping: WNOWAIT. A child
+ * of vfork(2) has SIGCHLD from the start: there this can't be told.
+ */
+static int came_through(pid_t pid) {
+  siginfo_t info;
   int result;
-  do result = sys_waitid(P_PID, pid, info, WEXITED | __WALL, NULL);
+  do result = sys_waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT | __WCLONE, NULL);
   while (result != 0 && errno == EINTR);
-  return result;
+  if (result != 0) return 1;
+  /* One that has let us trace it since, PTRACE_TRACEME, is waited for in any way: also in this one. */
+  do result = sys_waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT, NULL);
+  while (result != 0 && errno == EINTR);
+  return result == 0;
 }
 
 static void fail(struct launch *launch, int failure, int error) {
@@ -160,10 +175,10 @@ static void fail(struct launch *launch, int failure, int error) {
 static void judge(struct launch *launch, pid_t pid) {
   siginfo_t info;
   if (launch->report.phase == PROGRAM_PHASE_FAILED) {
-    reap(pid, &info);
+    reap(launch, pid, &info);
     fail(launch, LAUNCH_FAILED_CHILD, launch->report.err);
-  } else if (launch->report.phase == PROGRAM_PHASE_SETUP) {
-    int known = reap(pid, &info) == 0 && info.si_code != CLD_EXITED;
+  } else if (launch->report.phase == PROGRAM_PHASE_SETUP || !came_through(pid)) {
+    int known = reap(launch, pid, &info) == 0 && info.si_code != CLD_EXITED;
     fail(launch, LAUNCH_FAILED_KILLED, 0);
     launch->signal = known ? info.si_status : 0;
   } else {
@@ -171,14 +186,19 @@ static void judge(struct launch *launch, pid_t pid) {
   }
 }
 
-/* An fd number held free, so that pidfd_open can't meet EMFILE when the child already runs. */
-static int placeholder(void) { return sys_fcntl(2, F_DUPFD_CLOEXEC, 0); }
-
+/*
+ * vfork: the child has exec'ed before there can be a pidfd for it. So one for ourselves is opened
+ * first: it tells whether such a call is allowed at all, and holds the fd number until then.
+ */
 static void run_vfork(struct launch *launch, struct child_start *start) {
-  int held = placeholder();
+  int held = sys_pidfd_open(getpid());
+  if (held < 0) {
+    fail(launch, LAUNCH_FAILED_PIDFD, errno);
+    return;
+  }
   pid_t pid = rung_vfork(start);
   int error = errno;
-  if (held >= 0) close(held);
+  close(held);
   if (pid < 0) {
     fail(launch, LAUNCH_FAILED_CLONE, error);
     return;
@@ -189,7 +209,7 @@ static void run_vfork(struct launch *launch, struct child_start *start) {
       siginfo_t info;
       error = errno;
       kill(pid, SIGKILL);
-      reap(pid, &info);
+      reap(launch, pid, &info);
       fail(launch, LAUNCH_FAILED_PIDFD, error);
       return;
     }
@@ -210,6 +230,7 @@ static void run_fork(struct launch *launch, struct child_start *start) {
   }
   start->context.report_socket = pair[1];
   start->gate = pair[1];
+  start->gate_far = pair[0];
   pid_t pid = rung_fork(start);
   int error = errno;
   close(pair[1]);
@@ -222,24 +243,25 @@ static void run_fork(struct launch *launch, struct child_start *start) {
   if (launch->pidfd < 0) {
     siginfo_t info;
     error = errno;
-    close(pair[0]); /* the gate: the child exits */
-    reap(pid, &info);
+    kill(pid, SIGKILL); /* it waits at the gate */
+    close(pair[0]);
+    reap(launch, pid, &info);
     fail(launch, LAUNCH_FAILED_PIDFD, error);
     return;
   }
+  /* Its end, should the child have been killed already, is found by the reading. */
   ssize_t n = send(pair[0], "", 1, MSG_NOSIGNAL);
-  for (;;) {
-    n = sys_read(pair[0], &launch->report, sizeof launch->report);
-    if (n < 0 && errno == EINTR) continue;
-    if (n != (ssize_t)sizeof launch->report) break;
+  if (n == 1 || errno == EPIPE) {
+    do n = sys_read(pair[0], &launch->report, sizeof launch->report);
+    while (n == (ssize_t)sizeof launch->report || (n < 0 && errno == EINTR));
   }
   error = n < 0 && errno != ECONNRESET ? errno : 0;
   close(pair[0]);
   if (error != 0) {
     /* A report that can't be read is no success: how far the child came is not known. */
     siginfo_t info;
-    sys_pidfd_send_signal(launch->pidfd, SIGKILL, 0);
-    reap(pid, &info);
+    sys_signal_child(pid, launch->pidfd, SIGKILL);
+    reap(launch, pid, &info);
     fail(launch, LAUNCH_FAILED_REPORT, error);
     return;
   }
@@ -252,6 +274,13 @@ static void run_shared(struct launch *launch, struct child_start *start) {
   if (pid < 0) {
     launch->pidfd = -1; /* the kernel may have written a number that it then gave up */
     fail(launch, LAUNCH_FAILED_CLONE, errno);
+    return;
+  }
+  if (launch->pidfd < 0) { /* a kernel that ignores CLONE_PIDFD */
+    siginfo_t info;
+    kill(pid, SIGKILL);
+    reap(launch, pid, &info);
+    fail(launch, LAUNCH_FAILED_PIDFD, ENOSYS);
     return;
   }
   judge(launch, pid);

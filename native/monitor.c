@@ -103,6 +103,7 @@ int monitor_cleanup(struct monitor *m) {
     struct watch *watch = &m->watches[i];
     if (watch->kind != WATCH_CHILD || watch->reaped || watch->cleanup_signal == 0) continue;
     if (monitor_signal(m, i, watch->cleanup_signal) == 1) n++;
+    watch->cleanup_signal = 0; /* once: to many a program the second one means "at once" */
   }
   return n;
 }
@@ -115,7 +116,7 @@ void monitor_close(struct monitor *m, int process_ends) {
     if (watch->kind == WATCH_FREE) continue;
     if (watch->kind == WATCH_CHILD && !watch->reaped && !process_ends) {
       epoll_ctl(m->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
-      orphans_adopt(watch->fd);
+      orphans_adopt(watch->pid, watch->fd);
       watch->fd = -1;
     }
     close_fd(m, watch);
@@ -139,11 +140,7 @@ int64_t monitor_add_child(struct monitor *m, pid_t pid, int pidfd, int cleanup_s
     give_back(m, (uint32_t)index);
   }
   if (error != 0) {
-    siginfo_t info;
-    sys_pidfd_send_signal(pidfd, SIGKILL, 0);
-    while (sys_waitid(P_PIDFD, pidfd, &info, WEXITED | __WALL, NULL) != 0 && errno == EINTR) {
-    }
-    close(pidfd);
+    orphans_end(pid, pidfd);
     return -error;
   }
   struct watch *watch = &m->watches[index];
@@ -153,6 +150,15 @@ int64_t monitor_add_child(struct monitor *m, pid_t pid, int pidfd, int cleanup_s
   watch->pid = pid;
   watch->cleanup_signal = cleanup_signal;
   return index;
+}
+
+void monitor_end_child(struct monitor *m, uint32_t index) {
+  struct watch *watch = monitor_watch(m, index, WATCH_CHILD);
+  if (watch == NULL || watch->reaped) return;
+  epoll_ctl(m->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
+  orphans_end(watch->pid, watch->fd);
+  watch->fd = -1;
+  give_back(m, index);
 }
 
 int64_t monitor_add_pipe(struct monitor *m, int fd) {
@@ -193,10 +199,7 @@ int monitor_signal(struct monitor *m, uint32_t index, int signal) {
   if (watch == NULL || watch->reaped) return 0;
   /* A signal to a zombie "succeeds": the pidfd tells the living from the dead. */
   if (sys_pidfd_ended(watch->fd)) return 0;
-  int result = sys_pidfd_send_signal(watch->fd, signal, 0);
-  /* Filtered, or older than 5.1: by number, which is the child's own until we have reaped it. */
-  if (result != 0 && errno == ENOSYS) result = kill(watch->pid, signal);
-  if (result == 0) return 1;
+  if (sys_signal_child(watch->pid, watch->fd, signal) == 0) return 1;
   return errno == ESRCH ? 0 : -errno;
 }
 
@@ -205,9 +208,10 @@ int monitor_signal_group(struct monitor *m, uint32_t index, int signal) {
   if (watch == NULL) return 0;
   int result;
   if (!watch->reaped) {
-    /* Not reaped: neither its pid nor its group's number can have been given to anyone else. */
     if (getpgid(watch->pid) != watch->pid) return -ENOTSUP;
-    result = kill(-watch->pid, signal);
+    result = sys_pidfd_send_signal(watch->fd, signal, PIDFD_SIGNAL_PROCESS_GROUP);
+    /* Filtered, or older than 6.9: by number, which is the group's own until we have reaped its leader. */
+    if (result != 0 && errno != ESRCH) result = kill(-watch->pid, signal);
   } else {
     if (watch->group_lost) return -ENOSYS;
     if (watch->fd < 0) return 0;
@@ -305,13 +309,9 @@ static int reap(struct monitor *m, uint32_t index, double *event) {
   struct watch *watch = &m->watches[index];
   siginfo_t info;
   struct rusage usage;
-  int result;
   if (watch->reaped) return 0;
   int led_group = getpgid(watch->pid) == watch->pid;
-  do {
-    info.si_pid = 0;
-    result = sys_waitid(P_PIDFD, watch->fd, &info, WEXITED | WNOHANG | __WALL, &usage);
-  } while (result != 0 && errno == EINTR);
+  int result = sys_wait_child(watch->pid, watch->fd, &info, WEXITED | WNOHANG | __WALL, &usage);
   if (result == 0 && info.si_pid == 0) return 0;
   event[FIELD_INDEX] = index;
   event[FIELD_TYPE] = EVENT_CHILD;

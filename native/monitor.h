@@ -94,6 +94,8 @@ int monitor_open(struct monitor *monitor);
 void monitor_close(struct monitor *monitor, int process_ends);
 /* Takes over pidfd, also on failure (the child is then killed and reaped). Returns the index. */
 int64_t monitor_add_child(struct monitor *monitor, pid_t pid, int pidfd, int cleanup_signal);
+/* Kills and reaps a child that JavaScript has never heard of, and forgets it. */
+void monitor_end_child(struct monitor *monitor, uint32_t index);
 /* Takes over fd, also on failure. Returns the index. */
 int64_t monitor_add_pipe(struct monitor *monitor, int fd);
 /* Puts a pipe into the epoll set. */

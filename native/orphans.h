@@ -1,12 +1,17 @@
 /*
- * Children whose JavaScript environment has ended before them: without a reaper they would stay
- * zombies for as long as the process lives. The only global state of the addon, besides the probe's
- * result and the lasting thread.
+ * Children that nobody watches any more: their JavaScript environment has ended before them, or they
+ * could not be watched. Without a reaper they would stay zombies for as long as the process lives.
+ * The only global state of the addon, besides the probe's result and the lasting thread.
  */
 #ifndef BROOD_ORPHANS_H
 #define BROOD_ORPHANS_H
 
+#include <sys/types.h>
+
 /* Takes over pidfd; the child is reaped when it ends, by a thread that lives while there are any. */
-void orphans_adopt(int pidfd);
+void orphans_adopt(pid_t pid, int pidfd);
+
+/* Takes over pidfd; the child is killed and reaped, at once if it can be killed. */
+void orphans_end(pid_t pid, int pidfd);
 
 #endif

@@ -5,20 +5,21 @@
  * everyone who shares the memory. So a rung is tried in this process only where no filter is
  * installed; elsewhere in a forked child with an address space of its own, whose death tells that
  * the rung is not to be used. The forked child has exit signal 0: nobody gets a SIGCHLD for it.
+ *
+ * That no process, memory or fd is to be had says nothing about a rung: such an answer is not kept.
  */
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "launch.h"
 #include "sys.h"
 
-static int probed;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static int probed = -1; /* not yet */
 
 static int filtered(void) {
   char text[4096];
-  int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+  int fd = open("/proc/thread-self/status", O_RDONLY | O_CLOEXEC);
   if (fd < 0) return 1;
   ssize_t n = read(fd, text, sizeof text - 1);
   close(fd);
@@ -28,33 +29,48 @@ static int filtered(void) {
   return line == NULL || line[10] != '0';
 }
 
+/* 0 if the rung works, else an errno. The child keeps all signals blocked: a handler of Node's that
+ * ran in it would write to a pipe that it shares with us. */
 static int try_apart(int rung, struct launch_stack *stack) {
+  uint64_t all = ~0ull, mask;
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, sizeof all);
   pid_t pid = (pid_t)syscall(SYS_clone, 0, 0, 0, 0, 0);
-  if (pid < 0) return errno;
-  if (pid == 0) _exit(launch_try(rung, stack) == 0 ? 0 : 1);
+  int error = errno;
+  if (pid == 0) _exit(launch_try(rung, stack));
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof mask);
+  if (pid < 0) return error;
   siginfo_t info;
   int result;
   do result = sys_waitid(P_PID, pid, &info, WEXITED | __WALL, NULL);
   while (result != 0 && errno == EINTR);
-  return result == 0 && info.si_code == CLD_EXITED && info.si_status == 0 ? 0 : ENOSYS;
+  return result == 0 && info.si_code == CLD_EXITED ? info.si_status : ENOSYS;
 }
 
-static void probe(void) {
+static int passing(int error) {
+  return error == EAGAIN || error == ENOMEM || error == EMFILE || error == ENFILE;
+}
+
+/* The rung to use now; *certain: and from now on. */
+static int probe(int *certain) {
   struct launch_stack stack = {NULL};
-  int apart = filtered();
+  int apart = filtered(), error = 0, rung = LAUNCH_CLONE3;
   /* FORK is not tried: there is nothing below it, and its own error is the one to tell. */
-  for (probed = LAUNCH_CLONE3; probed < LAUNCH_FORK; probed++) {
-    int error = apart ? try_apart(probed, &stack) : launch_try(probed, &stack);
-    /* No process, memory or fd to be had says nothing about the rung. */
-    if (error == 0 || error == EAGAIN || error == ENOMEM || error == EMFILE || error == ENFILE)
-      break;
+  for (; rung < LAUNCH_FORK; rung++) {
+    error = apart ? try_apart(rung, &stack) : launch_try(rung, &stack);
+    if (error == 0 || passing(error)) break;
   }
   launch_stack_free(&stack);
+  *certain = !passing(error);
+  /* A rung that has not been tried might be fatal under a filter. FORK never is. */
+  return !*certain && apart ? LAUNCH_FORK : rung;
 }
 
 int launch_probe(void) {
-  int saved_errno = errno;
-  pthread_once(&once, probe);
+  int saved_errno = errno, certain = 1;
+  pthread_mutex_lock(&lock);
+  int rung = probed >= 0 ? probed : probe(&certain);
+  if (certain) probed = rung;
+  pthread_mutex_unlock(&lock);
   errno = saved_errno;
-  return probed;
+  return rung;
 }

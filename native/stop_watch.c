@@ -1,7 +1,6 @@
 /* See stop_watch.h. waitid(2): WSTOPPED, WCONTINUED, WNOWAIT. */
 #include "stop_watch.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 
 #include "sys.h"
@@ -150,7 +149,7 @@ int stop_watch_start(struct mailbox *box, int pidfd, uint32_t index, uint32_t ge
     pthread_attr_setstacksize(&attributes, 128 * 1024);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    error = pthread_create(&thread, &attributes, run, watch);
+    error = sys_pthread_create(&thread, &attributes, run, watch);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     if (error == 0) return 0;

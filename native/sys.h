@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <linux/types.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -135,6 +136,39 @@ static inline ssize_t sys_read(int fd, void *data, size_t size) {
 static inline ssize_t sys_write(int fd, const void *data, size_t size) {
   SYS_FAULT(write, -1);
   return write(fd, data, size);
+}
+
+static inline int sys_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                                     void *(*run)(void *), void *argument) {
+#ifdef BROOD_FAULTS
+  int error = sys_fault(SYS_CALL_pthread_create);
+  if (error != 0) return error;
+#endif
+  return pthread_create(thread, attributes, run, argument);
+}
+
+/* Signals a child of ours that has not been reaped. By number where the call is filtered (ENOSYS,
+ * EPERM) or older than Linux 5.1: its number is its own until then. */
+static inline int sys_signal_child(pid_t pid, int pidfd, int signal) {
+  int result = sys_pidfd_send_signal(pidfd, signal, 0);
+  if (result != 0 && (errno == ENOSYS || errno == EPERM)) result = kill(pid, signal);
+  return result;
+}
+
+/* Waits for one child of ours by its pidfd; by its number where there is none (-1) or that is refused.
+ * ECHILD is an answer, not a refusal. */
+static inline int sys_wait_child(pid_t pid, int pidfd, siginfo_t *info, int options,
+                                 struct rusage *usage) {
+  int result;
+  info->si_pid = 0;
+  if (pidfd >= 0) {
+    do result = sys_waitid(P_PIDFD, pidfd, info, options, usage);
+    while (result != 0 && errno == EINTR);
+    if (result == 0 || errno == ECHILD) return result;
+  }
+  do result = sys_waitid(P_PID, pid, info, options, usage);
+  while (result != 0 && errno == EINTR);
+  return result;
 }
 
 /* Whether a child has ended, zombies included, without reaping it: a pidfd polls readable then. */

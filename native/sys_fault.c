@@ -23,7 +23,8 @@ int sys_fault(enum sys_call call) {
   return faults[call].error;
 }
 
-/* Lets `skip` calls of that name pass, then fails `count` with `error`. -1: no such call. */
+/* Lets `skip` calls of that name pass, then fails `count` with `error`. Returns how many failures of
+ * the injection before have not come about, or -1: no such call. */
 int sys_fault_inject(const char *name, int skip, int count, int error) {
   static const char *const names[] = {
 #define X(name) #name,
@@ -32,10 +33,11 @@ int sys_fault_inject(const char *name, int skip, int count, int error) {
   };
   for (int i = 0; i < SYS_CALL_COUNT; i++) {
     if (strcmp(names[i], name) != 0) continue;
+    int left = faults[i].count;
     faults[i].skip = skip;
     faults[i].count = count;
     faults[i].error = error;
-    return 0;
+    return left;
   }
   return -1;
 }

@@ -177,6 +177,11 @@ export type ArgumentCode =
   | "ERR_UNKNOWN_OPTION"
   | "ERR_OPTION_CONFLICT";
 
+/** Makes the error for a call that comes too late or twice. The code is Node's own. */
+export function invalidState(message: string): Error {
+  return coded(new Error(message), "ERR_INVALID_STATE");
+}
+
 /** Shows a value in a message, shortened. */
 export function show(value: unknown): string {
   if (typeof value === "string") return value.length > 60 ? `${JSON.stringify(value.slice(0, 57))}...` : JSON.stringify(value);

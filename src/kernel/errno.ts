@@ -21,6 +21,7 @@ export const EAGAIN = 11;
 export const EPIPE = 32;
 export const ENOSYS = 38;
 export const ENOTSUP = 95;
+export const ECONNRESET = 104;
 
 const words: Record<number, string> = {
   [ENOENT]: "no such file or directory",

@@ -6,6 +6,7 @@
 import { type Addon, addon } from "../native/addon.js";
 import { systemError } from "./errno.js";
 import { EVENTS_PER_BATCH, FIELD, FIELDS_PER_EVENT } from "./events.js";
+import { throwLater } from "./uncaught.js";
 
 /** Something that has an entry in the native table. */
 export interface Watcher {
@@ -28,6 +29,11 @@ export class Monitor {
 
   watch(index: number, watcher: Watcher): void {
     this.#watchers[index] = watcher;
+  }
+
+  /** Tells nobody of the entry's events any more; it stays. */
+  unwatch(index: number): void {
+    this.#watchers[index] = undefined;
   }
 
   /** Closes the entry's fd and forgets it: the one place where an fd of ours is closed from here. */
@@ -53,9 +59,7 @@ export class Monitor {
       try {
         watcher?.onEvent(this.#events, base);
       } catch (error) {
-        queueMicrotask(() => {
-          throw error;
-        });
+        throwLater(error);
       }
     }
   }

@@ -3,20 +3,21 @@
  */
 
 import type { AsyncResource } from "node:async_hooks";
-import { Duplex } from "node:stream";
 import type { Monitor } from "../kernel/monitor.js";
 import type { LaunchedPipe } from "../launch/launcher.js";
 import type { ChildStream } from "./child-types.js";
 import { PipeEnd } from "./pipe-end.js";
 import { PipeReader } from "./pipe-reader.js";
 import { PipeWriter } from "./pipe-writer.js";
-import { makeStream } from "./streams.js";
+import { makeStream, PipeDuplex, PipeWritable } from "./streams.js";
 
 interface Pipe {
   end: PipeEnd;
   reader: PipeReader | undefined;
   writer: PipeWriter | undefined;
   stream: ChildStream | undefined;
+  /** It is ours to feed: there is no stream over it. */
+  fed: boolean;
 }
 
 export class ChildPipes {
@@ -32,7 +33,7 @@ export class ChildPipes {
       });
       const reader = end.readable ? new PipeReader(end) : undefined;
       const writer = end.writable ? new PipeWriter(end) : undefined;
-      this.#pipes.set(target, { end, reader, writer, stream: undefined });
+      this.#pipes.set(target, { end, reader, writer, stream: undefined, fed: false });
     }
   }
 
@@ -46,14 +47,20 @@ export class ChildPipes {
     return [...this.#pipes].filter(([, pipe]) => !pipe.end.closed).map(([target]) => target);
   }
 
+  /** Whether one of the child's fds has a stream. */
+  has(target: number): boolean {
+    return this.#pipes.get(target)?.fed === false;
+  }
+
+  /** The child's fds that have a stream. */
   targets(): IterableIterator<number> {
-    return this.#pipes.keys();
+    return [...this.#pipes].flatMap(([target, pipe]) => (pipe.fed ? [] : [target])).values();
   }
 
   /** The stream of one of the child's fds, made now if need be; null if it is no pipe of ours. */
   stream(target: number): ChildStream | null {
     const pipe = this.#pipes.get(target);
-    if (pipe === undefined) return null;
+    if (pipe === undefined || pipe.fed) return null;
     pipe.stream ??= makeStream(pipe.reader, pipe.writer);
     return pipe.stream;
   }
@@ -71,15 +78,17 @@ export class ChildPipes {
 
   /** Writes text to fd 0, then its end. A child that does not want it all is no error. */
   feed(bytes: Uint8Array): void {
-    const writer = this.#pipes.get(0)?.writer;
-    writer?.write(bytes, () => writer.close());
+    const pipe = this.#pipes.get(0);
+    if (pipe === undefined) return;
+    pipe.fed = true;
+    pipe.writer?.write(bytes, () => pipe.writer?.close());
   }
 
   /** The child has exited: writing ends close, reading ends find their end if it is there. */
   settle(): void {
     for (const { reader, writer, stream } of [...this.#pipes.values()]) {
       writer?.close();
-      if (stream !== undefined && !(stream instanceof Duplex) && reader === undefined) stream.destroy();
+      if (stream instanceof PipeWritable || stream instanceof PipeDuplex) stream.childGone();
       reader?.settle();
     }
   }

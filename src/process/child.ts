@@ -5,7 +5,16 @@
 
 import { AsyncResource } from "node:async_hooks";
 import { inspect } from "node:util";
-import { AbortError, type BroodError, type Outcome, type Reason, UnsupportedError, wrongType, wrongValue } from "../errors.js";
+import {
+  AbortError,
+  type BroodError,
+  invalidState,
+  type Outcome,
+  type Reason,
+  UnsupportedError,
+  wrongType,
+  wrongValue,
+} from "../errors.js";
 import { ENOSYS, ENOTSUP, errnoWords, systemError } from "../kernel/errno.js";
 import { decodeExit, decodeLive, EVENT, FIELD } from "../kernel/events.js";
 import { type Monitor, monitor, type Watcher } from "../kernel/monitor.js";
@@ -50,7 +59,6 @@ export interface ChildInit {
   data: Uint8Array | undefined;
 }
 
-const SIGKILL = 9;
 const WAIT_KINDS = ["stopped", "continued", "exited"] as const satisfies WaitKind[];
 
 /** Entries kept for what is left of a group whose leader has ended are freed with the last use of the child. */
@@ -67,6 +75,11 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
   readonly command: string;
   /** Its arguments, without `argv[0]`. */
   readonly args: readonly string[];
+  /**
+   * Our ends of any of its fds, by number. An own property that holds functions: so a child can't be cloned or
+   * posted (DataCloneError), where its fields alone would pass for one.
+   */
+  readonly fds: ChildFds;
 
   readonly #monitor: Monitor;
   readonly #index: number;
@@ -79,6 +92,7 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
   readonly #startedAt = performance.now();
   #closedAt: number | undefined;
   #exit: ExitState | undefined;
+  #collected = false;
   #held = true;
   #refed = true;
   /** Nothing of its group is left, or it led none: the native entry is gone. */
@@ -96,9 +110,18 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
     this.#monitor.watch(this.#index, this);
     this.#monitor.hold();
     this.#waiters = new StateWaiters((exit) => endError(this, exit, this.#termination.cause));
-    this.#pipes = new ChildPipes(this.#monitor, launched.pipes, this.#context, () => this.#closeIfOver());
-    this.#termination = new Termination(life, (signal) => {
-      if (this.#exit === undefined) this.#signal(signal);
+    const pipes = new ChildPipes(this.#monitor, launched.pipes, this.#context, () => this.#closeIfOver());
+    this.#pipes = pipes;
+    this.fds = {
+      get: (fd) => pipes.stream(fd) ?? undefined,
+      has: (fd) => pipes.has(fd),
+      keys: () => pipes.targets(),
+    };
+    this.#termination = new Termination(life, {
+      send: (signal) => {
+        if (this.#exit === undefined) this.#signal(signal);
+      },
+      onTermination: () => this.#cutIfEnded(),
     });
     if (life.detached) this.unref();
     if (data !== undefined) this.#pipes.feed(data);
@@ -119,22 +142,12 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
     return this.#pipes.stream(2) as Stderr;
   }
 
-  /** Our ends of any of its fds, by number. */
-  get fds(): ChildFds {
-    const pipes = this.#pipes;
-    return {
-      get: (fd) => pipes.stream(fd) ?? undefined,
-      has: (fd) => [...pipes.targets()].includes(fd),
-      keys: () => pipes.targets(),
-    };
-  }
-
   /** How it ended, null while it lives (or its end has not been seen yet). */
   get exit(): ExitState | null {
     return this.#exit ?? null;
   }
 
-  /** Why it ended, null while it lives. */
+  /** Why it ended, null while it lives. An end in time whose pipes were held beyond it becomes "timeout" or "aborted". */
   get reason(): Reason | null {
     return this.#exit === undefined ? null : reasonFor(this.#exit, this.#termination.cause);
   }
@@ -222,7 +235,9 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
   async check(options: { signal?: AbortSignal | undefined } = {}): Promise<ExitState> {
     const { signal } = checkNames(options, "options", ["signal"]) as { signal?: AbortSignal };
     checkSignal(signal);
-    const abort = (): void => this.#termination.begin({ reason: "aborted", because: signal?.reason });
+    const abort = (): void => {
+      if (this.#exit === undefined) this.#termination.begin({ reason: "aborted", because: signal?.reason });
+    };
     if (signal?.aborted) abort();
     else signal?.addEventListener("abort", abort, { once: true });
     const exit = await this.exited;
@@ -243,12 +258,15 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
   }
 
   /**
-   * Collects what is piped and not read otherwise, and waits for `closed`. Once only, and not together with
-   * the streams.
+   * Collects what is piped, and waits for `closed`. Once only, and not together with reading the streams.
+   *
+   * @throws Error ERR_INVALID_STATE the second time.
    */
   async output<Encoding extends "utf8" | "buffer" = "utf8">(
     options: OutputOptions<Encoding> = {},
   ): Promise<Collected<Encoding, Stdout, Stderr>> {
+    if (this.#collected) throw invalidState("output() has been called already");
+    this.#collected = true;
     return (await collectOutput(this, this.#pipes, options)) as Collected<Encoding, Stdout, Stderr>;
   }
 
@@ -276,14 +294,7 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
 
   /** Kills it by SIGKILL and closes its pipes; it is reaped in the background: for `using`. */
   [Symbol.dispose](): void {
-    if (this.#exit === undefined) {
-      this.#termination.begin({ reason: "terminated" });
-      try {
-        this.#signal(SIGKILL);
-      } catch {
-        // EPERM: it is beyond our reach, and ends by itself.
-      }
-    }
+    if (this.#exit === undefined) this.#termination.force({ reason: "terminated" });
     this.#pipes.destroy();
     this.unref();
     if (this.#exit !== undefined) this.#forget();
@@ -331,19 +342,26 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
 
   #onExit(exit: ExitState): void {
     this.#exit = exit;
-    this.#termination.stop();
+    this.#termination.ended();
     this.#leaveGroup();
     this.#exited.settle(exit);
     this.#waiters.end(exit);
     this.#pipes.settle();
-    const cause = this.#termination.cause;
-    if (cause !== undefined) this.#pipes.cut((fd) => cutError(cause, `fd ${fd} of ${describeCommand(this)}`));
+    this.#cutIfEnded();
     this.#closeIfOver();
+  }
+
+  /** Pipes that others hold after an end that was asked for, or past the child's own time, are cut. */
+  #cutIfEnded(): void {
+    const cause = this.#termination.cause;
+    if (this.#exit === undefined || cause === undefined) return;
+    this.#pipes.cut((fd) => cutError(cause, `fd ${fd} of ${describeCommand(this)}`));
   }
 
   #closeIfOver(): void {
     if (this.#exit === undefined || this.#pipes.open > 0 || this.#closedAt !== undefined) return;
     this.#closedAt = performance.now();
+    this.#termination.stop();
     this.#hold();
     this.#closed.settle(this.#exit);
     this.#context.emitDestroy();
@@ -353,8 +371,13 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
   #leaveGroup(): void {
     const left = this.#monitor.native.signalGroup(this.#index, 0);
     if (left === -ENOSYS) this.#groupLost = true;
-    if (left === 0 || left === -ENOSYS) this.#forget();
-    else leftGroups.register(this, { owner: this.#monitor, index: this.#index }, this);
+    if (left === 0 || left === -ENOSYS) {
+      this.#forget();
+      return;
+    }
+    // There are no more events; and a monitor that knew it would keep it from ever being collected.
+    this.#monitor.unwatch(this.#index);
+    leftGroups.register(this, { owner: this.#monitor, index: this.#index }, this);
   }
 
   #forget(): void {

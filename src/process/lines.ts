@@ -9,17 +9,24 @@ import { StringDecoder } from "node:string_decoder";
 export async function* linesOf(stream: Readable): AsyncIterableIterator<string> {
   const decoder = new StringDecoder("utf8");
   let rest = "";
-  for await (const chunk of stream) {
-    const text = typeof chunk === "string" ? chunk : decoder.write(chunk);
-    let from = 0;
-    for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", from)) {
-      const line = rest + text.slice(from, at);
-      rest = "";
-      from = at + 1;
-      yield line.endsWith("\r") ? line.slice(0, -1) : line;
+  let failure: { error: unknown } | undefined;
+  try {
+    for await (const chunk of stream) {
+      const text = typeof chunk === "string" ? chunk : decoder.write(chunk);
+      let from = 0;
+      for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", from)) {
+        const line = rest + text.slice(from, at);
+        rest = "";
+        from = at + 1;
+        yield line.endsWith("\r") ? line.slice(0, -1) : line;
+      }
+      rest += text.slice(from);
     }
-    rest += text.slice(from);
+  } catch (error) {
+    failure = { error };
   }
   rest += decoder.end();
+  // Also of a stream that was cut: the error comes after its data.
   if (rest !== "") yield rest;
+  if (failure !== undefined) throw failure.error;
 }

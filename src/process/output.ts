@@ -94,9 +94,9 @@ function collectReader(reader: PipeReader, chunks: Buffer[]): Promise<void> {
   });
 }
 
-async function collectStream(stream: AsyncIterable<Buffer>, chunks: Buffer[]): Promise<void> {
+async function collectStream(stream: AsyncIterable<Buffer | string>, chunks: Buffer[]): Promise<void> {
   try {
-    for await (const chunk of stream) chunks.push(chunk);
+    for await (const chunk of stream) chunks.push(typeof chunk === "string" ? Buffer.from(chunk) : chunk);
   } catch {
     // As above.
   }

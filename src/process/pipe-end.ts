@@ -87,8 +87,8 @@ export class PipeEnd implements Watcher {
   }
 
   /** Runs a function in the async context in which the child was spawned. */
-  inContext(run: () => void): void {
-    this.#context.runInAsyncScope(run);
+  inContext<Result>(run: () => Result): Result {
+    return this.#context.runInAsyncScope(run);
   }
 
   onEvent(events: Float64Array, base: number): void {

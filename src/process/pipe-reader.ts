@@ -6,7 +6,8 @@
  * is found even if nobody does.
  */
 
-import { EAGAIN, systemError } from "../kernel/errno.js";
+import { invalidState } from "../errors.js";
+import { EAGAIN, ECONNRESET, systemError } from "../kernel/errno.js";
 import type { PipeEnd, Side } from "./pipe-end.js";
 
 const CHUNK = 65536;
@@ -16,7 +17,7 @@ const scratch = Buffer.allocUnsafeSlow(CHUNK);
 
 /** Who takes the bytes. */
 export interface Sink {
-  /** Takes a chunk, which is the sink's from then on. False: no more until `resume()`. */
+  /** Takes a chunk, which is the sink's from then on. False: no more until `resume()`. Never throws. */
   data(chunk: Buffer): boolean;
   /** There is nothing more: cleanly, or for this reason. Called once. */
   end(error: Error | undefined): void;
@@ -32,6 +33,8 @@ export class PipeReader implements Side {
   /** The fd may hold data, or its end: no event will tell again. */
   #ready = false;
   #hungUp = false;
+  /** The child has exited. */
+  #settled = false;
   #pumping = false;
   #turnQueued = false;
   /** The fd is done with. */
@@ -44,6 +47,11 @@ export class PipeReader implements Side {
     end.reading = this;
   }
 
+  /** Runs a function in the async context in which the child was spawned. */
+  inContext<Result>(run: () => Result): Result {
+    return this.#end.inContext(run);
+  }
+
   /** Whether the end of the pipe was seen, or it was cut. */
   get over(): boolean {
     return this.#over;
@@ -54,8 +62,13 @@ export class PipeReader implements Side {
     return this.#error;
   }
 
-  /** Gives the bytes to a sink from now on, what was kept first. It is asked for by resume(). */
+  /**
+   * Gives the bytes to a sink from now on, what was kept first. It is asked for by resume().
+   *
+   * @throws Error ERR_INVALID_STATE if another sink has them.
+   */
   attach(sink: Sink): void {
+    if (this.#sink !== undefined) throw invalidState(`fd ${this.#end.target} of the child is being collected by output()`);
     this.#sink = sink;
   }
 
@@ -70,6 +83,8 @@ export class PipeReader implements Side {
     this.#ready = true;
     this.#hungUp ||= hungUp;
     if (this.#wanting) this.#pump();
+    // Nobody writes any more: what is left is bounded by the pipe.
+    if (this.#settled && this.#hungUp) this.#drain();
   }
 
   /**
@@ -77,16 +92,21 @@ export class PipeReader implements Side {
    * from someone else who holds the pipe, and waits for a reader.
    */
   settle(): void {
-    if (this.#over) return;
-    let room = Math.max(this.#end.capacity(), CHUNK);
-    while (!this.#over && room > 0) {
+    this.#settled = true;
+    this.#drain();
+    if (!this.#over) this.#end.arm();
+    if (this.#wanting) this.#pump();
+  }
+
+  /** Moves what the pipe holds into memory, and reads once more: the end may be behind it. */
+  #drain(): void {
+    let room = this.#over ? -1 : Math.max(this.#end.capacity(), CHUNK);
+    while (!this.#over && room >= 0) {
       const chunk = this.#readChunk();
       if (chunk === undefined) break;
       this.#kept.push(chunk);
       room -= chunk.length;
     }
-    if (!this.#over) this.#end.arm();
-    if (this.#wanting) this.#pump();
   }
 
   /** Ends it here: what has arrived stays readable, then comes this error. */
@@ -108,20 +128,16 @@ export class PipeReader implements Side {
     if (this.#pumping) return;
     this.#pumping = true;
     let chunks = 0;
-    try {
-      while (this.#wanting && this.#sink !== undefined && chunks < CHUNKS_PER_TURN) {
-        const chunk = this.#kept.shift() ?? (this.#over ? undefined : this.#readChunk());
-        if (chunk === undefined) break;
-        chunks++;
-        // Before the sink's own code runs, which may ask again, or throw.
-        this.#wanting = false;
-        if (this.#sink.data(chunk)) this.#wanting = true;
-      }
-    } finally {
-      this.#pumping = false;
-      // Out of turns, or a user's exception came through: go on in the next turn.
-      if (this.#wanting && (this.#ready || this.#kept.length > 0)) this.#continueLater();
+    while (this.#wanting && this.#sink !== undefined && chunks < CHUNKS_PER_TURN) {
+      const chunk = this.#kept.shift() ?? (this.#over ? undefined : this.#readChunk());
+      if (chunk === undefined) break;
+      chunks++;
+      // Before the sink's own code runs, which may ask again.
+      this.#wanting = false;
+      if (this.#sink.data(chunk)) this.#wanting = true;
     }
+    this.#pumping = false;
+    if (this.#wanting && (this.#ready || this.#kept.length > 0)) this.#continueLater();
     if (this.#over && this.#kept.length === 0 && this.#wanting) this.#tell();
   }
 
@@ -149,7 +165,8 @@ export class PipeReader implements Side {
       return Buffer.from(scratch.subarray(0, n));
     }
     this.#ready = false;
-    if (n === 0) this.#finish(undefined);
+    // A socket whose other side was closed before all of what we wrote was read: its own bytes are complete.
+    if (n === 0 || n === -ECONNRESET) this.#finish(undefined);
     else if (n !== -EAGAIN) this.#finish(systemError(-n, "read"));
     return undefined;
   }

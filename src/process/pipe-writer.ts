@@ -2,7 +2,8 @@
  * The writing side of a pipe end: one chunk at a time, each told when it is in the pipe.
  */
 
-import { EAGAIN, EPIPE, systemError } from "../kernel/errno.js";
+import { EAGAIN, ECONNRESET, EPIPE, systemError } from "../kernel/errno.js";
+import { guarded } from "../kernel/uncaught.js";
 import type { PipeEnd, Side } from "./pipe-end.js";
 
 type Done = (error?: Error | null) => void;
@@ -21,6 +22,11 @@ export class PipeWriter implements Side {
 
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** Runs a function in the async context in which the child was spawned. */
+  inContext<Result>(run: () => Result): Result {
+    return this.#end.inContext(run);
   }
 
   /** Whether a chunk is on its way. */
@@ -61,7 +67,8 @@ export class PipeWriter implements Side {
         return;
       }
       if (n < 0) {
-        this.#finish(systemError(-n, "write"));
+        // What a socket calls a reset is the same fact: nobody reads any more.
+        this.#finish(systemError(n === -ECONNRESET ? EPIPE : -n, "write"));
         return;
       }
       this.#offset += n;
@@ -73,6 +80,7 @@ export class PipeWriter implements Side {
     const done = this.#done;
     this.#done = undefined;
     this.#bytes = undefined;
-    done?.(error);
+    // It may run a user's callback, at once.
+    if (done !== undefined) guarded(() => done(error));
   }
 }

@@ -2,12 +2,12 @@
  * run: spawn, feed, collect, judge.
  */
 
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
-import { conflict, wrongType } from "../errors.js";
+import type { Writable } from "node:stream";
+import { conflict, wrongType, wrongValue } from "../errors.js";
 import type { PathLike, TextLike } from "../program/options.js";
 import type { Child } from "./child.js";
 import type { StderrOf, StdoutOf } from "./child-types.js";
+import { feed, type Input } from "./feed.js";
 import { RUN_OPTION_NAMES, type RunOptions, readArguments, readRun } from "./options.js";
 import type { Collected } from "./output.js";
 import { start } from "./spawn.js";
@@ -44,14 +44,19 @@ export async function run(file: PathLike, args?: unknown, options?: unknown): Pr
   const simple = typeof input === "string" || input instanceof Uint8Array;
   if (input !== undefined) {
     if (!simple && !isIterable(input)) throw wrongType("options.input", "a string, bytes or an iterable of them", input);
-    if (rest.stdin !== undefined || rest.stdio !== undefined) throw conflict("options.input excludes stdin and stdio");
+    if (typeof input === "string" && !input.isWellFormed()) {
+      throw wrongValue("options.input", input, "must not contain a lone surrogate");
+    }
+    if (rest.stdin !== undefined || rest.stdio !== undefined || rest.fds?.[0] !== undefined) {
+      throw conflict("options.input excludes stdin, stdio and fd 0 in fds");
+    }
   }
   const child = start(file, call.args, rest, [input === undefined ? "ignore" : "pipe", "pipe", "pipe"]);
-  const [result, inputError] = await Promise.all([
+  const [result, failure] = await Promise.all([
     child.output({ encoding }),
-    input === undefined ? undefined : feed(child, input),
+    input === undefined ? undefined : feedOrTerminate(child, input),
   ]);
-  if (inputError !== undefined) throw inputError;
+  if (failure !== undefined) throw failure.error;
   const error = reject ? child.endError(result) : undefined;
   if (error !== undefined) throw error;
   return result;
@@ -61,23 +66,13 @@ function isIterable(value: unknown): value is AsyncIterable<string | Uint8Array>
   return typeof value === "object" && value !== null && (Symbol.asyncIterator in value || Symbol.iterator in value);
 }
 
-/** Writes the input. A command that ends without reading it all is no error; an input that fails is. */
-async function feed(child: Child, input: NonNullable<RunOptions["input"]>): Promise<Error | undefined> {
-  const stdin = child.stdin as NodeJS.WritableStream;
-  let failure: Error | undefined;
-  const source = async function* (): AsyncGenerator<string | Uint8Array> {
-    try {
-      yield* typeof input === "string" || input instanceof Uint8Array ? [input] : (input as AsyncIterable<string | Uint8Array>);
-    } catch (error) {
-      failure = error instanceof Error ? error : new Error(String(error));
-      await child.terminate();
-      throw failure;
-    }
-  };
+/** Writes the input. If that fails the command is terminated; gives the failure. */
+async function feedOrTerminate(child: Child, input: Input): Promise<{ error: unknown } | undefined> {
   try {
-    await pipeline(Readable.from(source()), stdin);
-  } catch {
-    // The child's: EPIPE, or its end. The input's own is in `failure`.
+    await feed(child.stdin as Writable, input);
+    return undefined;
+  } catch (error) {
+    await child.terminate();
+    return { error };
   }
-  return failure;
 }

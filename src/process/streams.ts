@@ -1,9 +1,14 @@
 /**
  * Node streams over pipe ends, made when first touched. Each has a no-op `error` listener: a write to
  * a child that has gone fails that write, never the process.
+ *
+ * Callbacks run in the async context in which the child was spawned, whatever made the stream move: a
+ * pipe that became ready, or a read or write of the user's in another context.
  */
 
 import { Duplex, Readable, Writable } from "node:stream";
+import { EPIPE, systemError } from "../kernel/errno.js";
+import { throwLater } from "../kernel/uncaught.js";
 import { linesOf } from "./lines.js";
 import type { PipeReader, Sink } from "./pipe-reader.js";
 import type { PipeWriter } from "./pipe-writer.js";
@@ -57,7 +62,13 @@ class StreamSink implements Sink {
   }
 
   data(chunk: Buffer): boolean {
-    return this.stream.push(chunk);
+    try {
+      return this.stream.push(chunk);
+    } catch (error) {
+      // A "data" listener's. The next chunk is for it, too.
+      throwLater(error);
+      return !this.stream.isPaused();
+    }
   }
 
   end(error: Error | undefined): void {
@@ -95,6 +106,10 @@ class PipeReadable extends Readable {
     this.on("error", ignore);
   }
 
+  override emit(event: string | symbol, ...args: unknown[]): boolean {
+    return this.#reader.inContext(() => super.emit(event, ...args));
+  }
+
   override read(size?: number): unknown {
     const chunk: unknown = super.read(size);
     this.#sink.onRead();
@@ -105,44 +120,70 @@ class PipeReadable extends Readable {
     this.#sink.pull();
   }
 
-  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+  override _destroy(error: Error | null, done: WriteDone): void {
     this.#reader.close();
     done(error);
   }
 }
 
-class PipeWritable extends Writable {
+type WriteDone = (error?: Error | null) => void;
+
+/** What we write to a child. */
+export class PipeWritable extends Writable {
   readonly #writer: PipeWriter;
+  #gone = false;
 
   constructor(writer: PipeWriter) {
-    super({ highWaterMark: HIGH_WATER_MARK, decodeStrings: true });
+    super({ highWaterMark: HIGH_WATER_MARK });
     this.#writer = writer;
     this.on("error", ignore);
   }
 
-  override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
-    this.#writer.write(chunk, done);
+  /** The child has exited: the stream closes, and what is still written fails with EPIPE. */
+  childGone(): void {
+    this.#gone = true;
+    this.destroy();
   }
 
-  override _writev(chunks: { chunk: Buffer }[], done: (error?: Error | null) => void): void {
-    this.#writer.write(Buffer.concat(chunks.map(({ chunk }) => chunk)), done);
+  override write(chunk: unknown, encoding?: BufferEncoding | WriteDone, done?: WriteDone): boolean {
+    if (this.#gone && !this.writableEnded) {
+      const callback = typeof encoding === "function" ? encoding : done;
+      if (callback !== undefined) process.nextTick(callback, systemError(EPIPE, "write"));
+      return false;
+    }
+    return typeof encoding === "function" ? super.write(chunk, encoding) : super.write(chunk, encoding as BufferEncoding, done);
   }
 
-  override _final(done: (error?: Error | null) => void): void {
+  override emit(event: string | symbol, ...args: unknown[]): boolean {
+    return this.#writer.inContext(() => super.emit(event, ...args));
+  }
+
+  override _write(chunk: Buffer, _encoding: string, done: WriteDone): void {
+    this.#writer.inContext(() => this.#writer.write(chunk, done));
+  }
+
+  override _writev(chunks: { chunk: Buffer }[], done: WriteDone): void {
+    const bytes = Buffer.concat(chunks.map(({ chunk }) => chunk));
+    this.#writer.inContext(() => this.#writer.write(bytes, done));
+  }
+
+  override _final(done: WriteDone): void {
     this.#writer.close();
     done();
   }
 
-  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+  override _destroy(error: Error | null, done: WriteDone): void {
     this.#writer.close();
     done(error);
   }
 }
 
-class PipeDuplex extends Duplex {
+/** Both ways. */
+export class PipeDuplex extends Duplex {
   readonly #sink: StreamSink;
   readonly #reader: PipeReader;
   readonly #writer: PipeWriter;
+  #failWrite: (() => void) | undefined;
 
   constructor(reader: PipeReader, writer: PipeWriter) {
     super({ highWaterMark: HIGH_WATER_MARK });
@@ -150,6 +191,19 @@ class PipeDuplex extends Duplex {
     this.#writer = writer;
     this.#sink = new StreamSink(this, reader);
     this.on("error", ignore);
+    this.on("end", () => {
+      this.#failWrite?.();
+      if (writer.closed) this.destroy();
+    });
+  }
+
+  /** The child has exited: the stream closes when all is read. Its end may have come before. */
+  childGone(): void {
+    if (this.readableEnded) this.destroy();
+  }
+
+  override emit(event: string | symbol, ...args: unknown[]): boolean {
+    return this.#reader.inContext(() => super.emit(event, ...args));
   }
 
   override read(size?: number): unknown {
@@ -162,18 +216,31 @@ class PipeDuplex extends Duplex {
     this.#sink.pull();
   }
 
-  override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
-    this.#writer.write(chunk, done);
+  override _write(chunk: Buffer, _encoding: string, done: WriteDone): void {
+    this.#writer.inContext(() =>
+      this.#writer.write(chunk, (error) => {
+        if (!error || this.readableEnded || this.destroyed) {
+          done(error);
+          return;
+        }
+        // The error destroys the stream: what the child sent before it went is to be read first.
+        this.#failWrite = () => {
+          this.#failWrite = undefined;
+          done(error);
+        };
+      }),
+    );
   }
 
-  override _final(done: (error?: Error | null) => void): void {
+  override _final(done: WriteDone): void {
     this.#writer.close();
     done();
   }
 
-  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+  override _destroy(error: Error | null, done: WriteDone): void {
     this.#writer.close();
     this.#reader.close();
+    this.#failWrite?.();
     done(error);
   }
 }

@@ -11,18 +11,26 @@ const SIGKILL = 9;
 /** Why a child is made to end. */
 export type Cause = { reason: "timeout"; ms: number } | { reason: "aborted"; because: unknown } | { reason: "terminated" };
 
+/** Who is to end. */
+interface Terminable {
+  /** Sends a signal, if it lives. */
+  send(signal: number): void;
+  /** Its end has been asked for; it may have come before. */
+  onTermination(): void;
+}
+
 export class Termination {
   readonly #life: Life;
-  readonly #kill: (signal: number) => void;
+  readonly #child: Terminable;
   #cause: Cause | undefined;
   #timeout: NodeJS.Timeout | undefined;
   #force: NodeJS.Timeout | undefined;
   #onAbort: (() => void) | undefined;
 
-  /** Starts the clock and listens to the signal. `kill` sends a signal to the child, if it lives. */
-  constructor(life: Life, kill: (signal: number) => void) {
+  /** Starts the clock and listens to the signal. */
+  constructor(life: Life, child: Terminable) {
     this.#life = life;
-    this.#kill = kill;
+    this.#child = child;
     const { timeout, signal } = life;
     if (timeout > 0) {
       this.#timeout = setTimeout(() => this.begin({ reason: "timeout", ms: timeout }), timeout);
@@ -45,12 +53,25 @@ export class Termination {
     this.#cause = cause;
     const { killSignal, forceKillAfterDelay } = this.#life;
     this.#send(killSignal);
-    if (killSignal === SIGKILL || forceKillAfterDelay === false) return;
-    this.#force = setTimeout(() => this.#send(SIGKILL), forceKillAfterDelay);
-    this.#force.unref();
+    if (killSignal !== SIGKILL && forceKillAfterDelay !== false) {
+      this.#force = setTimeout(() => this.#send(SIGKILL), forceKillAfterDelay);
+      this.#force.unref();
+    }
+    this.#child.onTermination();
   }
 
-  /** The child has ended: nothing of this is needed any more. */
+  /** Sends SIGKILL at once. */
+  force(cause: Cause): void {
+    this.#cause ??= cause;
+    this.#send(SIGKILL);
+  }
+
+  /** The child has ended. The clock and the signal still bound how long others may hold its pipes. */
+  ended(): void {
+    clearTimeout(this.#force);
+  }
+
+  /** Its pipes are closed, too: nothing of this is needed any more. */
   stop(): void {
     clearTimeout(this.#timeout);
     clearTimeout(this.#force);
@@ -61,7 +82,7 @@ export class Termination {
   /** A child that changed its user may be beyond our reach: then its own end is waited for. */
   #send(signal: number): void {
     try {
-      this.#kill(signal);
+      this.#child.send(signal);
     } catch {
       // EPERM. There is nobody to tell here; kill() tells who asks.
     }

@@ -4,7 +4,7 @@
  *  1 signals first: nothing of the parent's dispositions may act in the child
  *  2 session and process group, before a controlling terminal can be taken
  *  3 priorities, affinity: need the parent's privileges, affect nothing below
- *  4 files opened and the fd map, as the parent's user and in its directory; then the terminal on it
+ *  4 files opened and the fd map, as the parent's user and in its directory; then the terminal on it, and its foreground
  *  5 root, directory, umask
  *  6 limits, after the fd map: a target beyond NOFILE would fail
  *  7 groups, gid, uid: each still needs the privileges that the next drops
@@ -77,6 +77,9 @@ export function compile(plan: Plan, writer: ProgramWriter): Program {
       plan.controllingTerminal,
     );
   }
+  if (plan.foreground !== undefined) {
+    op({ operation: "TIOCSPGRP", detail: String(plan.foreground), fds: [plan.foreground] }, plan.foreground);
+  }
 
   if (plan.chroot !== undefined) {
     op({ operation: "CHROOT", path: plan.chroot }, 0, 0, 0, writer.string(plan.chroot));
@@ -132,8 +135,8 @@ function fdSteps(plan: Plan, writer: ProgramWriter, op: Emit): { count: number; 
   let directory = 0;
   if (typeof plan.cwd === "number") {
     directory = plan.cwd;
-    if (entries.some((entry) => entry.target === plan.cwd)) {
-      // The fd map would overwrite it.
+    if (entries.some((entry) => entry.target === plan.cwd) || closes.includes(plan.cwd)) {
+      // The fd map would overwrite it, or the step after it close it.
       op({ operation: "PARK", fds: [plan.cwd] }, count, plan.cwd);
       directory = ~count++;
     }

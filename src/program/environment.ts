@@ -32,14 +32,14 @@ export function planEnvironment(options: ProgramOptions, facts: Facts): Environm
     return { extend, entries, path: own !== undefined ? own[1] : extend ? facts.path() : undefined };
   }
   const merged = new Map<string, [Text, Text | undefined]>();
-  for (const [name, value] of Object.entries(workers)) merged.set(name, [name, value]);
+  for (const [name, value] of Object.entries(workers)) merged.set(keyOf(name), [name, value]);
   for (const [key, pair] of pairs) merged.set(key, pair);
   const entries: Text[] = [];
   for (const [name, value] of merged.values()) if (value !== undefined) entries.push(join(name, value));
   return { extend: false, entries, path: merged.get("PATH")?.[1] };
 }
 
-/** The given variables, checked, by name (bytes as Latin-1, so that equal names meet). */
+/** The given variables, checked, by key. */
 function pairsOf(env: unknown): Map<string, [Text, Text | undefined]> {
   const pairs = new Map<string, [Text, Text | undefined]>();
   if (env === undefined) return pairs;
@@ -52,9 +52,14 @@ function pairsOf(env: unknown): Map<string, [Text, Text | undefined]> {
     if (name.length === 0) throw wrongValue("a name in options.env", name, "must not be empty");
     if (shown.includes("=")) throw wrongValue("a name in options.env", shown, 'must not contain "="');
     const value = pair[1] === undefined ? undefined : checkText(pair[1], `options.env.${shown}`);
-    pairs.set(typeof name === "string" ? Buffer.from(name).toString("latin1") : shown, [name, value]);
+    pairs.set(keyOf(name), [name, value]);
   }
   return pairs;
+}
+
+/** By this key names meet: their bytes as Latin-1. */
+function keyOf(name: Text): string {
+  return Buffer.from(name as string).toString("latin1");
 }
 
 function join(name: Text, value: Text): Text {

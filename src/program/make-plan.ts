@@ -3,12 +3,12 @@
  */
 
 import { conflict, wrongType, wrongValue } from "../errors.js";
-import { signalNumber, signalSet } from "../kernel/signals.js";
+import { type SignalSet, signalNumber, signalSet } from "../kernel/signals.js";
 import { planEnvironment } from "./environment.js";
 import { planIdentity } from "./identity.js";
 import { planLimits } from "./limits.js";
 import type { Facts, ProgramOptions } from "./options.js";
-import type { Plan } from "./plan.js";
+import type { FdMap, Plan } from "./plan.js";
 import { candidatesFor } from "./search.js";
 import { planStdio, type StdioDefaults } from "./stdio.js";
 import { checkArray, checkBoolean, checkInteger, checkPath, checkText, INT_MAX } from "./validate.js";
@@ -58,7 +58,8 @@ export function makePlan(file: unknown, args: unknown, options: ProgramOptions, 
     umask: integer(options.umask, "umask", 0, 0o777),
     session,
     processGroup,
-    controllingTerminal: planTerminal(options, session),
+    controllingTerminal: planControlling(options, session, map),
+    foreground: planForeground(options, map),
     ...planIdentity(options, facts),
     nice: integer(options.nice, "nice", -20, 19),
     oomScoreAdj: integer(options.oomScoreAdj, "oomScoreAdj", -1000, 1000),
@@ -94,10 +95,33 @@ function planGroup(group: unknown): number | undefined {
   return checkInteger(group, "options.processGroup", 1, INT_MAX);
 }
 
-function planTerminal({ controllingTerminal }: ProgramOptions, session: boolean): number | undefined {
-  if (controllingTerminal === undefined || controllingTerminal === false) return undefined;
-  if (!session) throw conflict("options.controllingTerminal needs options.session: only a session's leader can take a terminal");
-  return controllingTerminal === true ? 0 : checkInteger(controllingTerminal, "options.controllingTerminal", 0, INT_MAX);
+function planControlling(options: ProgramOptions, session: boolean, map: FdMap): number | undefined {
+  const fd = planTerminal(options, "controllingTerminal", map);
+  if (fd !== undefined && !session) {
+    throw conflict("options.controllingTerminal needs options.session: only a session's leader can take a terminal");
+  }
+  return fd;
+}
+
+function planForeground(options: ProgramOptions, map: FdMap): number | undefined {
+  const fd = planTerminal(options, "foreground", map);
+  if (fd !== undefined && options.processGroup === undefined) {
+    throw conflict("options.foreground needs options.processGroup: it is a group that has the foreground");
+  }
+  return fd;
+}
+
+/** The child's fd that is a terminal. */
+function planTerminal(options: ProgramOptions, name: "controllingTerminal" | "foreground", map: FdMap): number | undefined {
+  const value = options[name];
+  if (value === undefined || value === false) return undefined;
+  const fd = value === true ? 0 : checkInteger(value, `options.${name}`, 0, INT_MAX);
+  // Where the child has no such fd, one of ours would be taken: ours are closed only after this step.
+  const given = map.entries.some(({ target }) => target === fd);
+  if (map.closes.includes(fd) || (!given && options.closeFds !== false)) {
+    throw wrongValue(`options.${name}`, fd, "must be an fd that the child has");
+  }
+  return fd;
 }
 
 function planAffinity(cpus: unknown): number[] | undefined {
@@ -109,19 +133,19 @@ function planAffinity(cpus: unknown): number[] | undefined {
   return list;
 }
 
-const RESTORED = {
-  runtime: signalSet(RUNTIME_IGNORES),
-  all: signalSet(ALL_SIGNALS),
-  false: signalSet([]),
-};
+const RESTORED = new Map<unknown, SignalSet>([
+  ["runtime", signalSet(RUNTIME_IGNORES)],
+  ["all", signalSet(ALL_SIGNALS)],
+  [false, signalSet([])],
+]);
 
 function planSignals(options: ProgramOptions): Plan["signals"] {
-  const restore = String(options.restoreSignals ?? "runtime");
-  if (!Object.hasOwn(RESTORED, restore)) {
+  const restore = RESTORED.get(options.restoreSignals ?? "runtime");
+  if (restore === undefined) {
     throw wrongValue("options.restoreSignals", options.restoreSignals, 'must be "runtime", "all" or false');
   }
   return {
-    restore: RESTORED[restore as keyof typeof RESTORED],
+    restore,
     ignore: signals(options.ignoreSignals, "options.ignoreSignals"),
     block: signals(options.blockSignals, "options.blockSignals"),
   };

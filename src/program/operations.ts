@@ -16,6 +16,7 @@ export const OPERATIONS = [
   "FDMAP",
   "CLOSE",
   "TIOCSCTTY",
+  "TIOCSPGRP",
   "CHROOT",
   "CHDIR",
   "FCHDIR",
@@ -48,6 +49,7 @@ export type ChildStage =
   | "dup"
   | "close"
   | "controllingTerminal"
+  | "foreground"
   | "chroot"
   | "chdir"
   | "umask"
@@ -79,6 +81,7 @@ export const STAGE_OF: Record<Operation, ChildStage> = {
   FDMAP: "dup",
   CLOSE: "close",
   TIOCSCTTY: "controllingTerminal",
+  TIOCSPGRP: "foreground",
   CHROOT: "chroot",
   CHDIR: "chdir",
   FCHDIR: "chdir",
@@ -106,6 +109,7 @@ export const STAGE_WORDS: Record<Stage, string> = {
   dup: "map the child's fd",
   close: "close the child's fd",
   controllingTerminal: "take the controlling terminal on fd",
+  foreground: "take the foreground of the terminal on fd",
   chroot: "change the root directory to",
   chdir: "change the directory to",
   umask: "set the umask",

@@ -93,6 +93,12 @@ export interface ProgramOptions {
   processGroup?: "new" | number | undefined;
   /** The child's fd whose terminal becomes the controlling one of its session; true: fd 0. Needs `session`. */
   controllingTerminal?: boolean | number | undefined;
+  /**
+   * The child's fd on whose terminal its process group becomes the foreground one; true: fd 0. Needs
+   * `processGroup`: a session's leader that takes a terminal has its foreground. Done before exec; taking it back
+   * is the caller's, except where the spawn fails. tcsetpgrp(3)
+   */
+  foreground?: boolean | number | undefined;
 
   /** User id: real, effective and saved. Without `gid` or `groups` they are those of that account. setresuid(2) */
   uid?: number | undefined;
@@ -167,6 +173,7 @@ export const PROGRAM_OPTION_NAMES = Object.keys({
   session: 0,
   processGroup: 0,
   controllingTerminal: 0,
+  foreground: 0,
   uid: 0,
   gid: 0,
   groups: 0,

@@ -45,6 +45,7 @@ export interface Plan {
   session: boolean;
   processGroup: number | undefined;
   controllingTerminal: number | undefined;
+  foreground: number | undefined;
   uid: number | undefined;
   gid: number | undefined;
   groups: number[] | undefined;

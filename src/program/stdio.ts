@@ -3,7 +3,7 @@
  */
 
 import { constants } from "node:fs";
-import { conflict, show, wrongType, wrongValue } from "../errors.js";
+import { conflict, outOfRange, wrongType, wrongValue } from "../errors.js";
 import type { FileMode, ProgramOptions, StdinEntry, StdioWord } from "./options.js";
 import { type FdMap, INPUT, type InputKind, type Source } from "./plan.js";
 import { checkArray, checkInteger, checkNames, checkPath, checkText, closest, INT_MAX } from "./validate.js";
@@ -90,12 +90,10 @@ function collect(options: ProgramOptions, defaults: StdioDefaults): Map<number, 
   if (options.fds !== undefined) {
     if (typeof options.fds !== "object" || options.fds === null) throw wrongType("options.fds", "an object", options.fds);
     for (const [key, entry] of Object.entries(options.fds)) {
-      const target = checkInteger(
-        /^\d+$/.test(key) ? Number(key) : key === "" ? key : Number(key),
-        `the fd ${show(key)} in options.fds`,
-        0,
-        INT_MAX,
-      );
+      const target = Number(key);
+      if (!/^(0|[1-9]\d*)$/.test(key) || target > INT_MAX) {
+        throw outOfRange("an fd in options.fds", `an integer from 0 to ${INT_MAX}`, key);
+      }
       if (entry !== undefined) add(target, entry, `options.fds[${target}]`);
     }
   }
@@ -137,18 +135,17 @@ function resolve(request: Request, context: Context): Source | "close" {
     if (typeof entry === "string" && hint(entry) !== "") {
       throw wrongValue(name, entry, `looks like a mistyped word${hint(entry)} Pass text that is meant so as bytes`);
     }
-    stdio.data = typeof entry === "string" ? checkData(entry) : entry.slice();
+    stdio.data = typeof entry === "string" ? checkData(entry) : new Uint8Array(entry);
     return input(INPUT.weWrite, target, stdio);
   }
   if (typeof entry !== "object" || entry === null) throw wrongType(name, "a word, an fd, a stream or an object", entry);
   if ("file" in entry) {
     const { file, mode } = checkNames(entry, name, ["file", "mode"]);
     const letters = mode ?? (target === 0 ? "r" : "w");
-    const flags = MODES[letters as FileMode];
-    if (typeof letters !== "string" || flags === undefined) {
+    if (typeof letters !== "string" || !Object.hasOwn(MODES, letters)) {
       throw wrongValue(`${name}.mode`, letters, `must be one of ${Object.keys(MODES).join(", ")}`);
     }
-    stdio.map.opens.push({ path: checkPath(file, `${name}.file`), flags, mode: 0o666 });
+    stdio.map.opens.push({ path: checkPath(file, `${name}.file`), flags: MODES[letters as FileMode], mode: 0o666 });
     return { from: "open", open: stdio.map.opens.length - 1 };
   }
   if ("pipe" in entry && (entry.pipe === "r" || entry.pipe === "w") && Object.keys(entry).length === 1) {

@@ -21,8 +21,8 @@ export function checkText(value: unknown, name: string): Text {
   }
   if (value instanceof Uint8Array) {
     if (value.includes(0)) throw wrongValue(name, value, "must not contain a NUL");
-    // A copy: changing the input later has no effect.
-    return value.slice();
+    // A copy, which a Buffer's slice() is not: changing the input later has no effect.
+    return new Uint8Array(value);
   }
   throw wrongType(name, "a string or a Uint8Array", value);
 }
@@ -53,9 +53,10 @@ export function checkBoolean(value: unknown, name: string): boolean {
   return value;
 }
 
+/** Checks an array. What is given is a copy without holes: a hole is an element that is undefined. */
 export function checkArray(value: unknown, name: string): unknown[] {
   if (!Array.isArray(value)) throw wrongType(name, "an array", value);
-  return value;
+  return Array.from(value);
 }
 
 /** Checks that a value is a plain object, and that all its keys are among the known names. */

@@ -2,15 +2,32 @@
  * `test` of node:test, which also fails where anything is left behind: an fd, a child, a zombie, a listener.
  */
 
+import { readdirSync, readlinkSync } from "node:fs";
 import { test as nodeTest, type TestContext } from "node:test";
-import { run } from "brood";
+import { run, spawn } from "brood";
 import { takeStock } from "./leaks.js";
 
+function linkOf(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return "";
+  }
+}
+
 /** What brood and Node create once, on first use, is no leak. */
-const warm = run("true").then(() => process.stdout.isTTY);
+const warm = (async () => {
+  await run("true");
+  const child = spawn("true");
+  await child.wait({ stopped: true, exited: true });
+  await child.closed;
+  // The thread that watched for stops ends, and closes its pidfd, a little later than the child.
+  while (readdirSync("/proc/self/fd").some((fd) => linkOf(fd).includes("pidfd"))) await new Promise(setImmediate);
+  return process.stdout.isTTY;
+})();
 
 export function test(name: string, body: (context: TestContext) => unknown): void {
-  void nodeTest(name, { timeout: 120_000 }, async (context) => {
+  void nodeTest(name, { timeout: 60_000 }, async (context) => {
     await warm;
     const compare = takeStock();
     await body(context);

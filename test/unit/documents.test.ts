@@ -59,7 +59,7 @@ test("docs/errors.md has every error class, code and stage of the code, and no o
   assert.ok(classes.length >= 6 && codes.length >= 10);
   for (const name of [...classes, ...codes]) assert.ok(text.includes(`\`${name}\``), `${name} is missing`);
   const stages = text.slice(text.indexOf("### Stages"), text.indexOf("## Mistakes"));
-  const listed = [...stages.matchAll(/^\| `(\w+)` \|/gm)].map((match) => match[1]);
+  const listed = [...stages.matchAll(/^\| `(\w+)`\s*\|/gm)].map((match) => match[1]);
   assert.deepEqual(listed.sort(), Object.keys(STAGE_WORDS).sort());
 });
 

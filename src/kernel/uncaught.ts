@@ -1,0 +1,19 @@
+/**
+ * Exceptions of a user's callback: never lost, and never in the way of what comes after the callback.
+ */
+
+/** Throws it as an `uncaughtException`, after what runs now. */
+export function throwLater(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
+}
+
+/** Calls a function that may run a user's callback. */
+export function guarded(run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    throwLater(error);
+  }
+}

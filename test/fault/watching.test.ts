@@ -1,0 +1,152 @@
+/**
+ * Faults in a child's later life: its pipes, its signals, the waiting for it, the threads that serve it.
+ */
+
+import assert from "node:assert/strict";
+import { test } from "../helpers/test.js";
+import { inFaultyNode } from "./faulty-node.js";
+
+test("a pipe that could not enter the epoll set loses nothing while the child lives on", async () => {
+  const said = await inFaultyNode<string[][]>(
+    `await run("true");
+     const all = [];
+     for (const skip of [1, 2, 3]) {
+       const compare = takeStock();
+       fail("epoll_ctl", "ENOMEM", skip);
+       const child = spawn("cat");
+       const lines = child.stdout.lines();
+       const said = [];
+       for (const word of ["one", "two", "three"]) {
+         // The answer comes when we are waiting for it, and the child is not about to end.
+         const answer = lines.next();
+         await new Promise(setImmediate);
+         child.stdin.write(word + "\\n");
+         said.push((await answer).value);
+       }
+       child.stdin.end();
+       await child.closed;
+       clear("epoll_ctl");
+       await compare();
+       all.push(said);
+     }
+     done(all);`,
+    undefined,
+  );
+  assert.deepEqual(said, Array(3).fill(["one", "two", "three"]));
+});
+
+test("a write that finds a full pipe, and no memory for its registration, goes on", async () => {
+  const length = await inFaultyNode<number>(
+    `await run("true");
+     fail("epoll_ctl", "ENOMEM", 1, 3);
+     const child = spawn("cat");
+     const said = child.stdout.bytes();
+     child.stdin.end(Buffer.alloc(1 << 20));
+     done((await said).length);
+     await child.closed;`,
+    undefined,
+  );
+  assert.equal(length, 1 << 20);
+});
+
+test("a failed read ends that stream with its error, a failed write that write: the child is closed all the same", async () => {
+  const result = await inFaultyNode<{ read: string; write: string; exits: string[] }>(
+    `await run("true");
+     const compare = takeStock();
+     fail("read", "EIO");
+     let child = spawn("cat");
+     const exits = [];
+     child.stdin.end("hello");
+     const read = await child.stdout.text().then(() => "none", (error) => error.code + " " + error.syscall);
+     exits.push((await child.closed).kind);
+     clear("read");
+     fail("write", "EIO");
+     child = spawn("cat");
+     const write = await new Promise((resolve) => child.stdin.write("hello", (error) => resolve(error.code + " " + error.syscall)));
+     child.stdin.destroy();
+     exits.push((await child.closed).kind);
+     clear("write");
+     await compare();
+     done({ read, write, exits });`,
+    undefined,
+  );
+  assert.deepEqual(result, { read: "EIO read", write: "EIO write", exits: ["exited", "exited"] });
+});
+
+test("PITFALL 9: the wait for an ended child fails unexpectedly, twice: no fd is left, and exited settles", async () => {
+  const kinds = await inFaultyNode<string[]>(
+    `await run("true");
+     const fds = () => fs.readdirSync("/proc/self/fd").length;
+     const before = fds();
+     const child = spawn("cat");
+     fail("waitid", "EINVAL", 0, 2);
+     child.stdin.end();
+     const exit = await child.exited;
+     await child.closed;
+     clear("waitid");
+     done([exit.kind, String(fds() - before)]);`,
+    undefined,
+  );
+  // The kernel (6.15 and later) may tell the status even so.
+  assert.ok(["unknown", "exited"].includes(kinds[0] as string), kinds[0]);
+  assert.equal(kinds[1], "0");
+});
+
+test("epoll_wait fails unexpectedly: it is reported, and the next round goes on", async () => {
+  const result = await inFaultyNode<{ reported: string[]; exit: string }>(
+    `await run("true");
+     const reported = [];
+     process.on("uncaughtException", (error) => reported.push(error.code + " " + error.syscall));
+     const child = spawn("cat");
+     fail("epoll_wait", "EINVAL");
+     child.stdin.end();
+     const exit = await child.closed;
+     done({ reported, exit: exit.kind });`,
+    undefined,
+  );
+  assert.deepEqual(result, { reported: ["EINVAL epoll_wait"], exit: "exited" });
+});
+
+for (const errno of ["ENOSYS", "EPERM"]) {
+  test(`PITFALL 12: pidfd_send_signal refused with ${errno}: the child is signalled by its number, never after its end`, async () => {
+    const result = await inFaultyNode<object>(
+      `await run("true");
+       const child = spawn("cat", [], { processGroup: "new" });
+       fail("pidfd_send_signal", ${JSON.stringify(errno)}, 0, 1000);
+       const probed = [child.kill(0), child.killGroup(0)];
+       const sent = child.kill("SIGTERM");
+       const exit = await child.closed;
+       const late = child.kill("SIGTERM");
+       done({ probed, sent, late, signal: exit.signal });`,
+      undefined,
+    );
+    assert.deepEqual(result, { probed: [true, true], sent: true, late: false, signal: "SIGTERM" });
+  });
+}
+
+test("no thread for stops and continues: that wait fails with EAGAIN, the next one works", async () => {
+  const result = await inFaultyNode<object>(
+    `// The first wait of all creates what stays.
+     const first = spawn("cat");
+     const wait = first.wait({ stopped: true, exited: true });
+     first.stdin.end();
+     await Promise.all([wait, first.closed]);
+     const compare = takeStock();
+     const child = spawn("cat");
+     const errors = [];
+     for (const [call, errno] of [["pthread_create", "EAGAIN"], ["fcntl", "EMFILE"], ["malloc", "ENOMEM"]]) {
+       fail(call, errno);
+       errors.push(await child.wait({ stopped: true }).catch((error) => error.code));
+       clear(call);
+     }
+     const stopped = child.wait({ stopped: true });
+     child.kill("SIGSTOP");
+     const state = await stopped;
+     child.kill("SIGKILL");
+     await child.closed;
+     await compare();
+     done({ errors, state: state.kind + " " + state.signal });`,
+    undefined,
+  );
+  assert.deepEqual(result, { errors: ["EAGAIN", "EMFILE", "ENOMEM"], state: "stopped SIGSTOP" });
+});

@@ -1,0 +1,90 @@
+/**
+ * Whoever is slow makes the other side wait, and nobody's memory grow.
+ */
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { act, filling, lineOf } from "../helpers/act.js";
+import { launch } from "../helpers/launch.js";
+import { test } from "../helpers/test.js";
+
+/** Waits until a process sleeps in the kernel with nothing going on: its CPU time stands still. */
+async function blocked(pid: number): Promise<void> {
+  for (let last = "", same = 0; same < 5; ) {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+    const now = `${stat[0]} ${stat[11]} ${stat[12]} ${readFileSync(`/proc/${pid}/io`, "utf8")}`;
+    same = now === last && stat[0] === "S" ? same + 1 : 0;
+    last = now;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+test("a child that doesn't read makes write() give false, and 'drain' comes when it does", async () => {
+  const child = await launch(act, ["say", "1", "ready", "pause"], { stdin: "pipe" });
+  assert.equal(await lineOf(child.stdout), "ready");
+  const block = filling(65_536);
+  let writes = 1;
+  while (child.stdin.write(block)) writes++;
+  assert.ok(writes <= 3, `${writes} blocks were taken without a reader`);
+  assert.equal(child.stdin.writableNeedDrain, true);
+  child.kill("SIGKILL");
+  await child.closed;
+
+  const reader = await launch(act, ["say", "1", "ready", "count", "0"], { stdin: "pipe" });
+  assert.equal(await lineOf(reader.stdout), "ready");
+  let drains = 0;
+  for (let i = 0; i < 20; i++) {
+    if (reader.stdin.write(block)) continue;
+    await once(reader.stdin, "drain");
+    drains++;
+  }
+  reader.stdin.end();
+  assert.ok(drains > 0);
+  assert.equal(await lineOf(reader.stdout), String(20 * block.length));
+  await reader.closed;
+});
+
+test("a reader that pauses blocks the child, and our memory stays flat", async () => {
+  const size = 200 << 20;
+  const before = process.memoryUsage().rss;
+  const child = await launch(act, ["fill", "1", String(size), "say", "2", "done"]);
+  child.stdout.once("data", () => child.stdout.pause());
+  await once(child.stdout, "pause");
+  await blocked(child.pid);
+  const grown = process.memoryUsage().rss - before;
+  assert.ok(grown < 50 << 20, `grew by ${grown >> 20} MiB`);
+  assert.ok(child.stdout.readableLength <= 3 * 65_536, `${child.stdout.readableLength} bytes are buffered`);
+  assert.equal(child.exit, null);
+  assert.equal(child.stderr.read(), null);
+  let count = 0;
+  child.stdout.on("data", (chunk: Buffer) => {
+    count += chunk.length;
+  });
+  child.stdout.resume();
+  await child.closed;
+  // The first chunk went to the listener that paused.
+  assert.ok(count >= size - 65_536 && count < size, `${count}`);
+});
+
+test("a consumer slower than the child keeps at most a few chunks in memory", async () => {
+  const child = await launch(act, ["fill", "1", "5000000"]);
+  let count = 0;
+  let most = 0;
+  for await (const chunk of child.stdout) {
+    count += chunk.length;
+    most = Math.max(most, child.stdout.readableLength);
+    await new Promise(setImmediate);
+  }
+  assert.equal(count, 5_000_000);
+  assert.ok(most <= 3 * 65_536, `${most} bytes were buffered`);
+  await child.closed;
+});
+
+test("a stream that nobody touches blocks a child that writes more than its pipe holds", async () => {
+  const child = await launch(act, ["fill", "1", "1000000"]);
+  await blocked(child.pid);
+  assert.equal(child.exit, null);
+  assert.equal((await child.stdout.bytes()).length, 1_000_000);
+  await child.closed;
+});

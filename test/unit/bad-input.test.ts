@@ -1,0 +1,337 @@
+/**
+ * Wrong calls of spawn and run: for every option the class, the code and the words of its error, and that
+ * nothing was created. What each check does in detail is tested beside it, under program/ and kernel/.
+ */
+
+import assert from "node:assert/strict";
+import { AbortError, BroodError, run, SpawnError, spawn } from "brood";
+import { RUN_OPTION_NAMES, SPAWN_OPTION_NAMES } from "#dist/process/options.js";
+import { test } from "../helpers/test.js";
+
+const TYPE = { name: "TypeError", code: "ERR_INVALID_ARG_TYPE" };
+const VALUE = { name: "TypeError", code: "ERR_INVALID_ARG_VALUE" };
+const RANGE = { name: "RangeError", code: "ERR_OUT_OF_RANGE" };
+const UNKNOWN = { name: "TypeError", code: "ERR_UNKNOWN_OPTION" };
+const SIGNAL = { name: "TypeError", code: "ERR_UNKNOWN_SIGNAL" };
+const CONFLICT = { name: "TypeError", code: "ERR_OPTION_CONFLICT" };
+const NOT_OPEN = { name: "SpawnError", code: "EBADF" };
+
+const LONE = "\ud800";
+/** Above every limit on fds. */
+const FD = 0x7ffffffe;
+
+type Row = [options: object, expected: { name: string; code: string }, says: string];
+
+/** By option; run's own are at the end. */
+const rows: Record<string, Row[]> = {
+  argv0: [
+    [{ argv0: 5 }, TYPE, "options.argv0 must be a string or a Uint8Array, not 5"],
+    [{ argv0: "a\0" }, VALUE, "options.argv0 must not contain a NUL"],
+    [{ argv0: LONE }, VALUE, "options.argv0 must not contain a lone surrogate"],
+    [{ argv0: null }, TYPE, "options.argv0 must be"],
+  ],
+  cwd: [
+    [{ cwd: "" }, VALUE, "options.cwd must not be empty"],
+    [{ cwd: "a\0" }, VALUE, "options.cwd must not contain a NUL"],
+    [{ cwd: LONE }, VALUE, "options.cwd must not contain a lone surrogate"],
+    [{ cwd: {} }, TYPE, "options.cwd must be"],
+    [{ cwd: -1 }, RANGE, "options.cwd must be an integer from 0"],
+    [{ cwd: 1.5 }, RANGE, "options.cwd must be an integer from 0"],
+    [{ cwd: FD }, VALUE, "options.cwd must be an open fd"],
+    [{ cwd: new URL("https://example.org/") }, VALUE, "options.cwd must be a file: URL"],
+  ],
+  env: [
+    [{ env: "A=1" }, TYPE, "options.env must be an object"],
+    [{ env: ["A=1"] }, TYPE, "an entry of options.env must be a pair"],
+    [{ env: { "A=B": "1" } }, VALUE, 'must not contain "="'],
+    [{ env: { "": "1" } }, VALUE, "must not be empty"],
+    [{ env: { "A\0": "1" } }, VALUE, "must not contain a NUL"],
+    [{ env: { A: "1\0" } }, VALUE, "options.env.A must not contain a NUL"],
+    [{ env: { A: LONE } }, VALUE, "options.env.A must not contain a lone surrogate"],
+    [{ env: { [LONE]: "1" } }, VALUE, "must not contain a lone surrogate"],
+    [{ env: { A: 1 } }, TYPE, "options.env.A must be a string"],
+  ],
+  extendEnv: [[{ extendEnv: "no" }, TYPE, 'options.extendEnv must be a boolean, not "no"']],
+  path: [
+    [{ path: 5 }, TYPE, "options.path must be an array"],
+    [{ path: "/a\0" }, VALUE, "options.path must not contain a NUL"],
+    [{ path: ["/a", LONE] }, VALUE, "options.path[1] must not contain a lone surrogate"],
+    [{ path: [""] }, VALUE, "options.path[0] must not be empty"],
+  ],
+  stdin: [
+    [{ stdin: true }, TYPE, "options.stdin must be a word, an fd, a stream or an object"],
+    [{ stdin: "pip" }, VALUE, 'did you mean "pipe"?'],
+    [{ stdin: LONE }, VALUE, "options.stdin must not contain a lone surrogate"],
+    [{ stdin: -1 }, RANGE, "options.stdin must be an integer from 0"],
+    [{ stdin: FD }, NOT_OPEN, `options.stdin names fd ${FD}, which is not open`],
+    [{ stdin: { file: "a\0" } }, VALUE, "options.stdin.file must not contain a NUL"],
+  ],
+  stdout: [
+    [{ stdout: "text" }, VALUE, "options.stdout must be one of pipe, ignore, inherit, close, socket"],
+    [{ stdout: {} }, TYPE, "options.stdout must be a word"],
+    [{ stdout: { file: "x", mode: "rw" } }, VALUE, "options.stdout.mode must be one of r, r+"],
+    [{ stdout: { dup: 1 } }, VALUE, "options.stdout is a duplicate of itself"],
+    [{ stdout: { fd: FD } }, NOT_OPEN, `options.stdout names fd ${FD}`],
+  ],
+  stderr: [
+    [{ stderr: "inhert" }, VALUE, 'did you mean "inherit"?'],
+    [{ stderr: { dup: 9 } }, VALUE, "options.stderr.dup must be a fd that the child has"],
+    [{ stderr: null }, TYPE, "options.stderr must be a word"],
+  ],
+  fds: [
+    [{ fds: 5 }, TYPE, "options.fds must be an object"],
+    [{ fds: { "-1": "pipe" } }, RANGE, "an fd in options.fds must be an integer from 0"],
+    [{ fds: { x: "pipe" } }, RANGE, "an fd in options.fds must be an integer from 0"],
+    [
+      { fds: { 3: "pip" } },
+      VALUE,
+      "options.fds[3] must be one of pipe, ignore, inherit, close, socket, an fd, a stream or an object, did",
+    ],
+    [{ fds: { 1: "pipe" }, stdout: "pipe" }, CONFLICT, "fd 1 of the child is given twice: options.stdout and options.fds[1]"],
+    [{ fds: { [FD]: "inherit" } }, NOT_OPEN, `fd ${FD}, which is not open`],
+  ],
+  stdio: [
+    [{ stdio: 5 }, TYPE, "options.stdio must be an array"],
+    [{ stdio: ["pipe", "pip"] }, VALUE, 'did you mean "pipe"?'],
+    [{ stdio: "pipe", stdout: "pipe" }, CONFLICT, "options.stdio excludes stdin, stdout, stderr and fds"],
+    [{ stdio: [], fds: {} }, CONFLICT, "options.stdio excludes"],
+    [{ stdio: ["ignore", FD] }, NOT_OPEN, "options.stdio[1] names fd"],
+  ],
+  closeFds: [[{ closeFds: 0 }, TYPE, "options.closeFds must be a boolean"]],
+  passFds: [
+    [{ passFds: 5 }, TYPE, "options.passFds must be an array"],
+    [{ passFds: ["5"] }, TYPE, "options.passFds[0] must be a number"],
+    [{ passFds: [-1] }, RANGE, "options.passFds[0] must be an integer from 0"],
+    [{ passFds: [2] }, VALUE, "options.passFds[0] must be 3 or more"],
+    [{ passFds: [5, 5], fds: {} }, CONFLICT, "fd 5 of the child is given twice"],
+    [{ passFds: [5], fds: { 5: "pipe" } }, CONFLICT, "fd 5 of the child is given twice"],
+    [{ passFds: [FD] }, NOT_OPEN, "options.passFds[0] names fd"],
+  ],
+  session: [[{ session: 1 }, TYPE, "options.session must be a boolean"]],
+  processGroup: [
+    [{ processGroup: "mine" }, TYPE, 'options.processGroup must be "new" or the id of a process group'],
+    [{ processGroup: 0 }, RANGE, "options.processGroup must be an integer from 1"],
+    [{ processGroup: "new", session: true }, CONFLICT, "options.session and options.processGroup exclude each other"],
+    [{ processGroup: "new", detached: true }, CONFLICT, "options.detached and options.processGroup exclude each other"],
+  ],
+  controllingTerminal: [
+    [{ controllingTerminal: true }, CONFLICT, "options.controllingTerminal needs options.session"],
+    [{ controllingTerminal: "tty", session: true }, TYPE, "options.controllingTerminal must be a number"],
+    [{ controllingTerminal: -1, session: true }, RANGE, "options.controllingTerminal must be an integer from 0"],
+  ],
+  uid: [
+    [{ uid: "0" }, TYPE, "options.uid must be a number"],
+    [{ uid: -1 }, RANGE, "options.uid must be an integer from 0 to 4294967294"],
+    [{ uid: 0xffffffff }, RANGE, "options.uid must be an integer from 0 to 4294967294"],
+    [{ uid: 0xfffffff0 }, VALUE, "options.gid is needed: uid 4294967280 has no account"],
+  ],
+  gid: [
+    [{ gid: {} }, TYPE, "options.gid must be a number"],
+    [{ gid: 1.5 }, RANGE, "options.gid must be an integer from 0"],
+  ],
+  groups: [
+    [{ groups: 5 }, TYPE, "options.groups must be an array"],
+    [{ groups: [0, "5"] }, TYPE, "options.groups[1] must be a number"],
+    [{ groups: new Array(1) }, TYPE, "options.groups[0] must be a number"],
+    [{ groups: [-1] }, RANGE, "options.groups[0] must be an integer from 0"],
+  ],
+  user: [
+    [{ user: 0 }, TYPE, "options.user must be the name of an account"],
+    [{ user: "no such account" }, VALUE, "options.user must be an account of this system"],
+    [{ user: "" }, VALUE, "options.user must be an account of this system"],
+    [{ user: "ro\0ot" }, VALUE, "options.user must not contain a NUL"],
+    [{ user: "root", uid: 0 }, CONFLICT, "options.user and options.uid exclude each other"],
+  ],
+  umask: [
+    [{ umask: "022" }, TYPE, "options.umask must be a number"],
+    [{ umask: 0o1000 }, RANGE, "options.umask must be an integer from 0 to 511"],
+  ],
+  nice: [
+    [{ nice: 20 }, RANGE, "options.nice must be an integer from -20 to 19"],
+    [{ nice: 0.5 }, RANGE, "options.nice must be an integer from -20 to 19"],
+    [{ nice: 1n }, TYPE, "options.nice must be a number"],
+  ],
+  rlimits: [
+    [{ rlimits: [] }, TYPE, "options.rlimits must be an object"],
+    [{ rlimits: { nofiles: 5 } }, UNKNOWN, 'did you mean "nofile"?'],
+    [{ rlimits: { nofile: -5 } }, RANGE, "options.rlimits.nofile must be an integer, 0 or more"],
+    [{ rlimits: { nofile: "lots" } }, TYPE, "options.rlimits.nofile must be a number"],
+    [{ rlimits: { nofile: { soft: 2, hard: 1 } } }, RANGE, "options.rlimits.nofile.soft must be at most the hard limit"],
+  ],
+  cpuAffinity: [
+    [{ cpuAffinity: 0 }, TYPE, "options.cpuAffinity must be an array"],
+    [{ cpuAffinity: [] }, VALUE, "options.cpuAffinity must name at least one CPU"],
+    [{ cpuAffinity: [8192] }, RANGE, "options.cpuAffinity[0] must be an integer from 0 to 8191"],
+    [{ cpuAffinity: new Array(2) }, TYPE, "options.cpuAffinity[0] must be a number"],
+  ],
+  oomScoreAdj: [[{ oomScoreAdj: -1001 }, RANGE, "options.oomScoreAdj must be an integer from -1000 to 1000"]],
+  noNewPrivs: [[{ noNewPrivs: "yes" }, TYPE, "options.noNewPrivs must be a boolean"]],
+  parentDeathSignal: [
+    [{ parentDeathSignal: "SIGFOO" }, SIGNAL, "options.parentDeathSignal must be a signal of this system"],
+    [{ parentDeathSignal: 0 }, SIGNAL, "options.parentDeathSignal must be a signal number from 1 to 64"],
+    [{ parentDeathSignal: true }, TYPE, "options.parentDeathSignal must be the name or number of a signal"],
+  ],
+  chroot: [
+    [{ chroot: "" }, VALUE, "options.chroot must not be empty"],
+    [{ chroot: 5 }, TYPE, "options.chroot must be a string"],
+    [{ chroot: "/a\0" }, VALUE, "options.chroot must not contain a NUL"],
+  ],
+  restoreSignals: [
+    [{ restoreSignals: true }, VALUE, 'options.restoreSignals must be "runtime", "all" or false'],
+    [{ restoreSignals: "none" }, VALUE, 'options.restoreSignals must be "runtime", "all" or false'],
+    [{ restoreSignals: "false" }, VALUE, 'options.restoreSignals must be "runtime", "all" or false'],
+    [{ restoreSignals: ["all"] }, VALUE, 'options.restoreSignals must be "runtime", "all" or false'],
+  ],
+  ignoreSignals: [
+    [{ ignoreSignals: "SIGINT" }, TYPE, "options.ignoreSignals must be an array"],
+    [
+      { ignoreSignals: ["SIGINT", "int"] },
+      SIGNAL,
+      'options.ignoreSignals[1] must be a signal of this system, did you mean "SIGINT"?',
+    ],
+    [{ ignoreSignals: new Array(1) }, TYPE, "options.ignoreSignals[0] must be the name or number"],
+  ],
+  blockSignals: [[{ blockSignals: [65] }, SIGNAL, "options.blockSignals[0] must be a signal number from 1 to 64"]],
+  signal: [
+    [{ signal: new AbortController() }, TYPE, "options.signal must be an AbortSignal, not an instance of AbortController"],
+    [{ signal: "SIGTERM" }, TYPE, "options.signal must be an AbortSignal"],
+  ],
+  timeout: [
+    [{ timeout: "5s" }, TYPE, "options.timeout must be a number of milliseconds"],
+    [{ timeout: -1 }, RANGE, "options.timeout must be from 0 to 2147483647 milliseconds"],
+    [{ timeout: Number.NaN }, RANGE, "options.timeout must be from 0"],
+    [{ timeout: Number.POSITIVE_INFINITY }, RANGE, "options.timeout must be from 0"],
+    [{ timeout: 2 ** 31 }, RANGE, "options.timeout must be from 0"],
+  ],
+  killSignal: [
+    [{ killSignal: "TERM" }, SIGNAL, 'options.killSignal must be a signal of this system, did you mean "SIGTERM"?'],
+    [{ killSignal: 0 }, SIGNAL, "options.killSignal must be a signal number from 1 to 64"],
+    [{ killSignal: {} }, TYPE, "options.killSignal must be the name or number of a signal"],
+  ],
+  forceKillAfterDelay: [
+    [{ forceKillAfterDelay: true }, TYPE, "options.forceKillAfterDelay must be a number of milliseconds"],
+    [{ forceKillAfterDelay: -1 }, RANGE, "options.forceKillAfterDelay must be from 0"],
+  ],
+  cleanup: [
+    [{ cleanup: 1 }, TYPE, "options.cleanup must be a boolean"],
+    [{ cleanup: true, detached: true }, CONFLICT, "options.detached is not cleaned up: cleanup can't be true"],
+  ],
+  detached: [
+    [{ detached: "yes" }, TYPE, "options.detached must be a boolean"],
+    [{ detached: true, session: false }, CONFLICT, "options.detached is a session of its own: session can't be false"],
+  ],
+};
+
+const runRows: Record<string, Row[]> = {
+  input: [
+    [{ input: 5 }, TYPE, "options.input must be a string, bytes or an iterable of them"],
+    [{ input: {} }, TYPE, "options.input must be a string, bytes or an iterable of them"],
+    [{ input: LONE }, VALUE, "options.input must not contain a lone surrogate"],
+    [{ input: "x", stdin: "pipe" }, CONFLICT, "options.input excludes"],
+    [{ input: "x", stdio: "pipe" }, CONFLICT, "options.input excludes"],
+    [{ input: "x", fds: { 0: "ignore" } }, CONFLICT, "options.input excludes"],
+  ],
+  encoding: [
+    [{ encoding: "latin1" }, VALUE, 'options.encoding must be "utf8" or "buffer"'],
+    [{ encoding: 5 }, VALUE, 'options.encoding must be "utf8" or "buffer"'],
+  ],
+  reject: [[{ reject: 0 }, TYPE, "options.reject must be a boolean"]],
+};
+
+type Spawn = (...args: unknown[]) => unknown;
+
+/** Calls spawn and run wrongly: both must fail alike, spawn at once. */
+async function refused(args: unknown[], expected: { name: string; code: string }, says: string, runOnly = false): Promise<void> {
+  const check = (error: NodeJS.ErrnoException): true => {
+    assert.equal(error.name, expected.name, error.message);
+    assert.equal(error.code, expected.code, error.message);
+    assert.ok(error.message.includes(says), `${JSON.stringify(error.message)} does not say ${JSON.stringify(says)}`);
+    assert.equal(error instanceof BroodError, expected === NOT_OPEN);
+    return true;
+  };
+  if (!runOnly) assert.throws(() => (spawn as Spawn)(...args), check);
+  await assert.rejects(async () => (run as Spawn)(...args), check);
+}
+
+test("every option has its rows", () => {
+  assert.deepEqual(Object.keys(rows).sort(), [...SPAWN_OPTION_NAMES].sort());
+  assert.deepEqual([...Object.keys(rows), ...Object.keys(runRows)].sort(), [...RUN_OPTION_NAMES].sort());
+});
+
+for (const [option, list] of Object.entries(rows)) {
+  test(`options.${option}`, async () => {
+    for (const [options, expected, says] of list) await refused(["true", [], options], expected, says);
+  });
+}
+
+for (const [option, list] of Object.entries(runRows)) {
+  test(`options.${option} of run`, async () => {
+    for (const [options, expected, says] of list) await refused(["true", [], options], expected, says, true);
+    for (const [options] of list) assert.throws(() => (spawn as Spawn)("true", [], options), UNKNOWN);
+  });
+}
+
+test("file", async () => {
+  await refused([""], VALUE, "file must not be empty");
+  await refused(["a\0b"], VALUE, "file must not contain a NUL");
+  await refused([LONE], VALUE, "file must not contain a lone surrogate");
+  await refused([new Uint8Array([47, 0])], VALUE, "file must not contain a NUL");
+  await refused([], TYPE, "file must be a string or a Uint8Array, not undefined");
+  await refused([["ls"]], TYPE, "file must be");
+  await refused([new URL("https://example.org/ls")], VALUE, "file must be a file: URL");
+});
+
+test("args", async () => {
+  await refused(["true", "-l"], TYPE, 'args must be an array, not "-l"');
+  await refused(["true", [1]], TYPE, "args[0] must be a string or a Uint8Array, not 1");
+  await refused(["true", ["a", undefined]], TYPE, "args[1] must be");
+  await refused(["true", new Array(1)], TYPE, "args[0] must be");
+  await refused(["true", ["a", "b\0"]], VALUE, "args[1] must not contain a NUL");
+  await refused(["true", [LONE]], VALUE, "args[0] must not contain a lone surrogate");
+  await refused(["true", {}, {}], TYPE, "args must be an array");
+});
+
+test("options as a whole, and unknown ones", async () => {
+  await refused(["true", [], null], TYPE, "options must be an object, not null");
+  await refused(["true", [], "quiet"], TYPE, "options must be an object");
+  await refused(["true", [], []], TYPE, "options must be an object");
+  await refused(["true", { timout: 5 }], UNKNOWN, 'options has no such option, did you mean "timeout"?');
+  const meant: [typo: string, name: string][] = [
+    ["killsignal", "killSignal"],
+    ["forceKillAfterDealy", "forceKillAfterDelay"],
+    ["stdErr", "stderr"],
+    ["sesion", "session"],
+    ["umaks", "umask"],
+    ["passFDs", "passFds"],
+  ];
+  for (const [typo, name] of meant) await refused(["true", [], { [typo]: 1 }], UNKNOWN, `did you mean "${name}"?`);
+  for (const name of ["shell", "windowsHide", "environment", "serialization"]) {
+    await refused(["true", [], { [name]: undefined }], UNKNOWN, `options has no such option (got "${name}")`);
+  }
+});
+
+test("a source that isn't open is a SpawnError that names the fd", async () => {
+  assert.throws(
+    () => spawn("true", [], { stdin: FD }),
+    (error) => {
+      assert.ok(error instanceof SpawnError);
+      assert.deepEqual([error.stage, error.errno, error.fd, error.file], ["dup", 9, FD, "true"]);
+      assert.equal(error.message, `cannot spawn "true": options.stdin names fd ${FD}, which is not open (EBADF at dup)`);
+      return true;
+    },
+  );
+});
+
+test("a signal that has aborted already: nothing is started", async () => {
+  const why = new Error("changed my mind");
+  const signal = AbortSignal.abort(why);
+  const check = (error: unknown): true => {
+    assert.ok(error instanceof AbortError);
+    assert.equal(error.cause, why);
+    assert.match(error.message, /^true -x was not started/);
+    return true;
+  };
+  assert.throws(() => spawn("true", ["-x"], { signal }), check);
+  await assert.rejects(run("true", ["-x"], { signal }), check);
+  await refused(["true", [], { signal, nice: 50 }], RANGE, "options.nice");
+});
