@@ -156,6 +156,9 @@ enum program_data { PROGRAM_DATA_NONE, PROGRAM_DATA_BYTES, PROGRAM_DATA_STRING, 
  * environment; the launcher composes the two before the clone. */
 #define PROGRAM_EXEC_EXTEND_ENV 1
 
+/* OPEN: not a user's path, so that it need not be looked at first. */
+#define PROGRAM_OPEN_TRUSTED 1
+
 /* Why a step failed, beyond its errno. */
 enum program_detail { PROGRAM_DETAIL_NONE = -1, PROGRAM_DETAIL_FIFO = -2 };
 
@@ -205,6 +208,22 @@ static inline long program_table(const struct program_header *p, uint64_t offset
   return -1;
 }
 
+struct program_span {
+  uint64_t offset;
+  uint64_t size;
+};
+
+/* Whether no two of the spans share a byte. An empty one shares none. */
+static inline int program_disjoint(const struct program_span *spans, int n) {
+  for (int i = 0; i < n; i++)
+    for (int k = 0; k < i; k++)
+      if (spans[i].size != 0 && spans[k].size != 0 &&
+          spans[i].offset < spans[k].offset + spans[k].size &&
+          spans[k].offset < spans[i].offset + spans[i].size)
+        return 0;
+  return 1;
+}
+
 static inline int program_source_valid(const struct program_header *p, int32_t source) {
   return source >= 0 || (uint32_t)~source < p->n_slots;
 }
@@ -237,6 +256,13 @@ static inline int program_validate(const void *buffer, size_t length, int *bad) 
   if (p->n_targets != 0 && !program_range(p, p->targets, (uint64_t)p->n_targets * 4, 4)) return -1;
 
   const struct program_op *ops = (const struct program_op *)((const char *)buffer + p->ops);
+  /* What relocation and the child write to must not lie over each other, or over what was checked. */
+  enum { OPS, SLOTS, TARGETS, MAP, CANDIDATES, ARGV, ENVP, SPANS };
+  struct program_span spans[SPANS] = {
+      [OPS] = {p->ops, (uint64_t)p->n_ops * sizeof *ops},
+      [SLOTS] = {p->slots, (uint64_t)p->n_slots * 4},
+      [TARGETS] = {p->targets, (uint64_t)p->n_targets * 4},
+  };
   for (uint32_t i = 0; i < p->n_ops; i++) {
     const struct program_op *op = &ops[i];
     *bad = (int)i;
@@ -272,6 +298,8 @@ static inline int program_validate(const void *buffer, size_t length, int *bad) 
         const struct program_fd *map = (const struct program_fd *)data;
         for (uint32_t k = 0; k < op->size / sizeof *map; k++)
           if (map[k].target < 0 || !program_source_valid(p, map[k].source)) return -1;
+        if (spans[MAP].size != 0) return -1; /* one map, in which everything can be said */
+        spans[MAP] = (struct program_span){op->data, op->size};
         break;
       }
       case PROGRAM_CLOSE_RANGE: {
@@ -281,11 +309,17 @@ static inline int program_validate(const void *buffer, size_t length, int *bad) 
           if (kept[k] < op->a || (k > 0 && kept[k] <= kept[k - 1])) return -1;
         break;
       }
-      case PROGRAM_EXEC:
-        if (program_table(p, op->data) < 1) return -1;
-        if (op->b <= 0 || program_table(p, (uint32_t)op->b) < 0) return -1;
-        if (op->c <= 0 || program_table(p, (uint32_t)op->c) < 0) return -1;
+      case PROGRAM_EXEC: {
+        long candidates = program_table(p, op->data);
+        long argv = op->b > 0 ? program_table(p, (uint32_t)op->b) : -1;
+        long envp = op->c > 0 ? program_table(p, (uint32_t)op->c) : -1;
+        if (candidates < 1 || argv < 0 || envp < 0) return -1;
+        spans[CANDIDATES] = (struct program_span){op->data, (uint64_t)(candidates + 1) * 8};
+        spans[ARGV] = (struct program_span){(uint32_t)op->b, (uint64_t)(argv + 1) * 8};
+        spans[ENVP] = (struct program_span){(uint32_t)op->c, (uint64_t)(envp + 1) * 8};
+        if (!program_disjoint(spans, SPANS)) return -1;
         break;
+      }
     }
   }
   *bad = -1;
@@ -368,16 +402,22 @@ struct program_sigaction {
   uint64_t mask;
 };
 
-/* For each signal of the set: if its disposition is `from` (or, with from = -1, any handler), sets
- * it to `to`. Handlers are 0 = SIG_DFL, 1 = SIG_IGN. */
+#define PROGRAM_HANDLER (-1)
+#define PROGRAM_ANY (-2)
+
+/* For each signal of the set: if its disposition is `from` (0 = SIG_DFL, 1 = SIG_IGN, or a handler, or
+ * any), sets it to `to`. */
 static inline long program_dispose(uint64_t set, intptr_t from, intptr_t to) {
   for (int signal = 1; signal <= 64; signal++) {
     if (!(set >> (signal - 1) & 1) || signal == 9 || signal == 19) continue;
     struct program_sigaction action;
-    long error = raw(__NR_rt_sigaction, signal, 0, &action, 8);
-    if (error < 0) return error;
-    intptr_t now = (intptr_t)action.handler;
-    if (from == -1 ? now == 0 || now == 1 : now != from) continue;
+    long error;
+    if (from != PROGRAM_ANY) {
+      error = raw(__NR_rt_sigaction, signal, 0, &action, 8);
+      if (error < 0) return error;
+      intptr_t now = (intptr_t)action.handler;
+      if (from == PROGRAM_HANDLER ? now == 0 || now == 1 : now != from) continue;
+    }
     action.handler = (void *)to;
     action.flags = 0;
     action.restorer = 0;
@@ -402,6 +442,11 @@ static inline long program_is_fifo(int fd) {
  */
 static inline long program_open(struct program_child *c, const struct program_op *op) {
   const char *path = c->buffer + op->data;
+  if (op->flags & PROGRAM_OPEN_TRUSTED) {
+    long trusted = raw(__NR_openat, KERNEL_AT_FDCWD, path, op->b | KERNEL_O_CLOEXEC, op->c);
+    if (trusted >= 0) c->slots[op->a] = (int32_t)trusted;
+    return trusted;
+  }
   long fifo = 0;
   long fd = raw(__NR_openat, KERNEL_AT_FDCWD, path, KERNEL_O_PATH | KERNEL_O_CLOEXEC, 0);
   if (fd >= 0) {
@@ -629,7 +674,8 @@ static inline long program_step(struct program_child *c, const struct program_op
   const char *data = c->buffer + op->data;
   long result;
   switch (op->code) {
-    case PROGRAM_SIGDEFAULT: return program_dispose(*(const uint64_t *)data, 1, 0);
+    /* No handler is left by now: what isn't default is ignored. */
+    case PROGRAM_SIGDEFAULT: return program_dispose(*(const uint64_t *)data, PROGRAM_ANY, 0);
     case PROGRAM_SIGIGNORE: return program_dispose(*(const uint64_t *)data, 0, 1);
     case PROGRAM_SETSID: return raw(__NR_setsid);
     case PROGRAM_SETPGID: return raw(__NR_setpgid, 0, op->a);
@@ -689,7 +735,7 @@ __attribute__((noreturn)) static inline void program_run(void *buffer,
     }
   }
   /* A handler of the parent must not run here once signals are unblocked: memory is shared. */
-  if (error == 0 && context->reset_handlers) error = program_dispose(~0ull, -1, 0);
+  if (error == 0 && context->reset_handlers) error = program_dispose(~0ull, PROGRAM_HANDLER, 0);
 
   const struct program_op *ops = (const struct program_op *)(c.buffer + c.header->ops);
   while (error >= 0) {

@@ -3,12 +3,16 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "accounts.h"
 #include "deliver_uv.h"
 #include "launch.h"
 #include "monitor.h"
+#include "signal_sender.h"
+#include "strangers.h"
 #include "sys.h"
+#include "terminal.h"
 
 #define MOST_ARGUMENTS 6
 
@@ -88,9 +92,13 @@ static void on_ready(struct monitor *monitor) {
   napi_close_handle_scope(env, scope);
 }
 
+static int is_main_thread(void) {
+  return getpid() == (pid_t)syscall(SYS_gettid);
+}
+
 static void finish(void *context) {
   struct environment *self = context;
-  monitor_close(&self->monitor, getpid() == (pid_t)syscall(SYS_gettid));
+  monitor_close(&self->monitor, is_main_thread());
   napi_remove_async_cleanup_hook(self->hook);
   free(self);
 }
@@ -210,13 +218,13 @@ napi_value export_validate(napi_env env, napi_callback_info info) {
 enum launch_flags { LAUNCH_LASTING = 1 };
 
 /* Takes the fds of a launch into the monitor. On failure all are closed and the child is ended. */
-static int adopt(struct monitor *monitor, struct launch *launch, int n, int cleanup_signal,
+static int adopt(struct monitor *monitor, struct launch *launch, int n, struct cleanup cleanup,
                  int32_t *out) {
-  int64_t child = monitor_add_child(monitor, launch->pid, launch->pidfd, cleanup_signal);
+  int64_t child = monitor_add_child(monitor, launch->pid, launch->pidfd, cleanup);
   int64_t pipe = child < 0 ? child : 0;
   int taken = 0; /* of ours[], by the monitor; also the one that it could not add, and closed */
   while (pipe >= 0 && taken < n) {
-    pipe = monitor_add_pipe(monitor, launch->ours[taken]);
+    pipe = monitor_add_pipe(monitor, launch->ours[taken].fd, launch->ours[taken].far_inode);
     out[2 + taken++] = (int32_t)pipe;
   }
   if (pipe >= 0) {
@@ -225,13 +233,13 @@ static int adopt(struct monitor *monitor, struct launch *launch, int n, int clea
     return 0;
   }
   for (int i = 0; i + 1 < taken; i++) monitor_remove(monitor, (uint32_t)out[2 + i]);
-  for (int i = taken; i < n; i++) close(launch->ours[i]);
+  for (int i = taken; i < n; i++) close(launch->ours[i].fd);
   if (child >= 0) monitor_end_child(monitor, (uint32_t)child);
   return (int)-pipe;
 }
 
 /*
- * launch(program, inputs, flags, cleanupSignal, out: Int32Array): enum launch_failure, or -EINVAL
+ * launch(program, inputs, flags, cleanupSignal, out: Int32Array, cleanupGrace): enum launch_failure, or -EINVAL
  * for a malformed program. On success out is [child index, pid, pipe index...], else [errno, step,
  * detail, signal, n_tried, tried...]. The program's bytes are used up: it can't be launched twice.
  */
@@ -245,15 +253,15 @@ napi_value export_launch(napi_env env, napi_callback_info info) {
   int32_t *inputs = memory(env, call.arguments[1], &n_inputs);
   int32_t *out = memory(env, call.arguments[4], &n_out);
   int flags = argument(env, &call, 2);
-  int cleanup_signal = argument(env, &call, 3);
+  struct cleanup cleanup = {argument(env, &call, 3), argument(env, &call, 5)};
   if (!self->started || program == NULL || program_validate(program, length, &bad) != 0 ||
       ((struct program_header *)program)->n_inputs != n_inputs || n_out < n_inputs + 2 ||
       n_out < 5 + PROGRAM_TRIED_MAX)
     return integer(env, -EINVAL);
   program_relocate(program);
 
-  int few[16];
-  int *ours = n_inputs <= 16 ? few : sys_malloc(n_inputs * sizeof *ours);
+  struct launch_end few[16];
+  struct launch_end *ours = n_inputs <= 16 ? few : sys_malloc(n_inputs * sizeof *ours);
   if (ours == NULL) {
     const int32_t failed[5] = {ENOMEM};
     memcpy(out, failed, sizeof failed);
@@ -268,7 +276,7 @@ napi_value export_launch(napi_env env, napi_callback_info info) {
   if (flags & LAUNCH_LASTING) launch_run_lasting(&launch);
   else launch_run(&launch);
   if (launch.failure == LAUNCH_OK) {
-    launch.error = adopt(&self->monitor, &launch, (int)n_inputs, cleanup_signal, out);
+    launch.error = adopt(&self->monitor, &launch, (int)n_inputs, cleanup, out);
     if (launch.error != 0) launch.failure = LAUNCH_FAILED_WATCH;
   }
   if (ours != few) free(ours);
@@ -366,13 +374,26 @@ napi_value export_capacity(napi_env env, napi_callback_info info) {
   return integer(env, size);
 }
 
+/* farInode(index): the inode of a pipe's or socket's other end. */
+napi_value export_farInode(napi_env env, napi_callback_info info) {
+  struct call call;
+  struct stat own;
+  begin(env, info, &call);
+  struct watch *watch =
+      monitor_watch(&call.environment->monitor, (uint32_t)argument(env, &call, 0), WATCH_PIPE);
+  if (watch == NULL) return integer(env, -EBADF);
+  if (watch->far_inode != 0) return number(env, (double)watch->far_inode);
+  if (fstat(watch->fd, &own) != 0) return integer(env, -errno);
+  return number(env, (double)own.st_ino);
+}
+
 /* ---- children ------------------------------------------------------------------------------------- */
 
 napi_value export_signal(napi_env env, napi_callback_info info) {
   struct call call;
   begin(env, info, &call);
   return integer(env, monitor_signal(&call.environment->monitor, (uint32_t)argument(env, &call, 0),
-                                     argument(env, &call, 1)));
+                                     argument(env, &call, 1), argument(env, &call, 2) == 1));
 }
 
 napi_value export_signalGroup(napi_env env, napi_callback_info info) {
@@ -390,21 +411,12 @@ napi_value export_watchStops(napi_env env, napi_callback_info info) {
                                           (uint32_t)argument(env, &call, 0)));
 }
 
-/* setCleanup(index, signal): what the child gets when the environment ends; 0: nothing. */
-napi_value export_setCleanup(napi_env env, napi_callback_info info) {
-  struct call call;
-  begin(env, info, &call);
-  struct watch *watch =
-      monitor_watch(&call.environment->monitor, (uint32_t)argument(env, &call, 0), WATCH_CHILD);
-  if (watch == NULL) return integer(env, -EBADF);
-  watch->cleanup_signal = argument(env, &call, 1);
-  return integer(env, 0);
-}
-
+/* cleanup(): ends the children that are to end with this environment. In the main thread it blocks until they
+ * have ended, at most as long as the longest grace among them. Returns how many were signalled. */
 napi_value export_cleanup(napi_env env, napi_callback_info info) {
   struct call call;
   begin(env, info, &call);
-  return integer(env, monitor_cleanup(&call.environment->monitor));
+  return integer(env, monitor_cleanup(&call.environment->monitor, is_main_thread()));
 }
 
 napi_value export_ref(napi_env env, napi_callback_info info) {
@@ -469,6 +481,78 @@ napi_value export_environment(napi_env env, napi_callback_info info) {
   for (char **entry = environ; entry != NULL && *entry != NULL; entry++)
     to = stpcpy(to, *entry) + 1;
   return buffer;
+}
+
+/* ---- job control ---------------------------------------------------------------------------------- */
+
+napi_value export_terminalGroup(napi_env env, napi_callback_info info) {
+  struct call call;
+  begin(env, info, &call);
+  return integer(env, terminal_group(argument(env, &call, 0)));
+}
+
+napi_value export_setTerminalGroup(napi_env env, napi_callback_info info) {
+  struct call call;
+  begin(env, info, &call);
+  return integer(env, terminal_set_group(argument(env, &call, 0), argument(env, &call, 1)));
+}
+
+/* terminalModes(fd, bytes: out): how many bytes they are. */
+napi_value export_terminalModes(napi_env env, napi_callback_info info) {
+  struct call call;
+  size_t size;
+  begin(env, info, &call);
+  void *modes = memory(env, call.arguments[1], &size);
+  return integer(env, modes == NULL ? -EINVAL : terminal_modes(argument(env, &call, 0), modes, size));
+}
+
+napi_value export_setTerminalModes(napi_env env, napi_callback_info info) {
+  struct call call;
+  size_t size;
+  begin(env, info, &call);
+  void *modes = memory(env, call.arguments[1], &size);
+  return integer(env,
+                 modes == NULL ? -EINVAL : terminal_set_modes(argument(env, &call, 0), modes, size));
+}
+
+/* groupOf(pid), sessionOf(pid): ids; 0 is this process, and as a result one of another pid namespace. */
+napi_value export_groupOf(napi_env env, napi_callback_info info) {
+  struct call call;
+  begin(env, info, &call);
+  pid_t group = getpgid(argument(env, &call, 0));
+  return integer(env, group < 0 ? -errno : group);
+}
+
+napi_value export_sessionOf(napi_env env, napi_callback_info info) {
+  struct call call;
+  begin(env, info, &call);
+  pid_t session = getsid(argument(env, &call, 0));
+  return integer(env, session < 0 ? -errno : session);
+}
+
+napi_value export_traceSignal(napi_env env, napi_callback_info info) {
+  struct call call;
+  begin(env, info, &call);
+  return integer(env, signal_sender_trace(argument(env, &call, 0)));
+}
+
+/* takeSender(signal): enum signal_sender. */
+napi_value export_takeSender(napi_env env, napi_callback_info info) {
+  struct call call;
+  begin(env, info, &call);
+  return integer(env, signal_sender_take(argument(env, &call, 0)));
+}
+
+napi_value export_isReaper(napi_env env, napi_callback_info info) {
+  (void)info;
+  return integer(env, strangers_come());
+}
+
+/* reapStrangers(): how many children were reaped that are none of this environment's. */
+napi_value export_reapStrangers(napi_env env, napi_callback_info info) {
+  struct call call;
+  begin(env, info, &call);
+  return integer(env, strangers_reap(&call.environment->monitor));
 }
 
 /* injectFault(call, skip, count, errno): how many failures are left of the injection before. Test builds

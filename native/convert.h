@@ -12,7 +12,7 @@ int environment_create(napi_env env);
 
 #define EXPORTS(X)                                                                              \
   X(start) X(configure) X(probe) X(operations) X(validate) X(launch) X(arm) X(remove) X(read)     \
-  X(write) X(shutdownWrite) X(capacity) X(signal) X(signalGroup) X(watchStops) X(setCleanup)      \
+  X(write) X(shutdownWrite) X(capacity) X(signal) X(signalGroup) X(watchStops) X(farInode)      \
   X(cleanup) X(ref) X(unref) X(isOpen) X(account) X(environment) X(injectFault)                     \
   X(terminalGroup) X(setTerminalGroup) X(terminalModes) X(setTerminalModes) X(groupOf)            \
   X(sessionOf) X(traceSignal) X(takeSender) X(isReaper) X(reapStrangers)

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 
 #include "child.h"
 #include "sys.h"
@@ -296,6 +297,14 @@ static int changes_ids(const void *program) {
   return 0;
 }
 
+/* Whether the kernel reaps children by itself (SIGCHLD ignored): one that ends at once would be gone
+ * before a pidfd for it could be opened. */
+static int children_vanish(void) {
+  struct sigaction action;
+  return sigaction(SIGCHLD, NULL, &action) == 0 &&
+         (action.sa_handler == SIG_IGN || (action.sa_flags & SA_NOCLDWAIT));
+}
+
 static void run_guarded(struct launch *launch, struct child_start *start) {
   uint64_t all = ~0ull, mask;
   int cancel_state;
@@ -308,7 +317,8 @@ static void run_guarded(struct launch *launch, struct child_start *start) {
   if (injected != 0) fail(launch, LAUNCH_FAILED_CLONE, injected);
   else
 #endif
-      if (launch->rung == LAUNCH_FORK) run_fork(launch, start);
+      if (launch->rung == LAUNCH_FORK || (launch->rung == LAUNCH_VFORK && children_vanish()))
+    run_fork(launch, start);
   else if (launch->rung == LAUNCH_VFORK) run_vfork(launch, start);
   else run_shared(launch, start);
 
@@ -350,7 +360,7 @@ static char **compose_environment(char *const *overrides) {
 }
 
 /* Makes both ends of one input: the child's blocking, ours non-blocking, both close-on-exec. */
-static int make_input(int kind, int *child, int *ours) {
+static int make_input(int kind, int *child, struct launch_end *ours) {
   int pair[2];
   int result = kind == LAUNCH_SOCKET ? sys_socketpair(SOCK_STREAM | SOCK_CLOEXEC, pair)
                                      : sys_pipe2(pair, O_CLOEXEC);
@@ -363,13 +373,11 @@ static int make_input(int kind, int *child, int *ours) {
     errno = error;
     return -1;
   }
-  *ours = pair[mine];
+  struct stat far;
+  ours->fd = pair[mine];
+  ours->far_inode = kind == LAUNCH_SOCKET && fstat(pair[1 - mine], &far) == 0 ? far.st_ino : 0;
   *child = pair[1 - mine];
   return 0;
-}
-
-static void close_all(const int *fds, uint32_t n) {
-  for (uint32_t i = 0; i < n; i++) close(fds[i]);
 }
 
 void launch_run(struct launch *launch) {
@@ -418,7 +426,7 @@ void launch_run(struct launch *launch) {
 
   for (uint32_t i = 0; i < made; i++) close(slots[i]);
   if (launch->failure != LAUNCH_OK) {
-    close_all(launch->ours, made);
+    for (uint32_t i = 0; i < made; i++) close(launch->ours[i].fd);
     if (launch->pidfd >= 0) close(launch->pidfd);
     launch->pidfd = -1;
   }

@@ -36,6 +36,12 @@ struct launch_stack {
   char *base;
 };
 
+/* Our end of an input: non-blocking and close-on-exec. */
+struct launch_end {
+  int fd;
+  uint64_t far_inode; /* of a socket's other end; 0 for a pipe, whose ends share one */
+};
+
 struct launch {
   /* In. The program is validated and relocated; its input slots are filled here. */
   void *program;
@@ -44,7 +50,7 @@ struct launch {
   const int32_t *inputs; /* enum launch_input [n_inputs of the program] */
   struct launch_stack *stack;
   /* Out. */
-  int *ours; /* [n_inputs]: our end of each, non-blocking and close-on-exec; the caller's on success */
+  struct launch_end *ours; /* [n_inputs]: the caller's on success */
   pid_t pid;
   int pidfd; /* the caller's on success */
   int failure;

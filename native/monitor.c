@@ -97,26 +97,72 @@ int monitor_open(struct monitor *m) {
   return m->epoll < 0 ? -errno : 0;
 }
 
-int monitor_cleanup(struct monitor *m) {
+struct deadline {
+  int64_t kill_at;
+  uint32_t index;
+};
+
+static int by_time(const void *a, const void *b) {
+  int64_t one = ((const struct deadline *)a)->kill_at, other = ((const struct deadline *)b)->kill_at;
+  return one < other ? -1 : one > other;
+}
+
+static void wait_or_kill(struct watch *watch) {
+  for (;;) {
+    int64_t left = watch->kill_at - sys_now_ms();
+    struct pollfd end = {.fd = watch->fd, .events = POLLIN};
+    int ended = poll(&end, 1, left > 0 ? (int)left : 0);
+    if (ended > 0) return;
+    if (ended < 0 && errno == EINTR) continue;
+    sys_signal_child(watch->pid, watch->fd, SIGKILL);
+    return;
+  }
+}
+
+/* One after the other in the order of their deadlines: the turn of each comes in time. */
+static void wait_for_cleaned(struct monitor *m) {
+  struct deadline *deadlines = sys_malloc((m->n_watches + 1) * sizeof *deadlines);
+  size_t n = 0;
+  for (uint32_t i = 0; i < m->n_watches; i++) {
+    struct watch *watch = &m->watches[i];
+    if (watch->kind != WATCH_CHILD || watch->reaped || !watch->cleaned || watch->kill_at < 0) continue;
+    if (deadlines == NULL) wait_or_kill(watch); /* without memory: in any order, killed no sooner */
+    else deadlines[n++] = (struct deadline){watch->kill_at, i};
+  }
+  if (n > 0) qsort(deadlines, n, sizeof *deadlines, by_time);
+  for (size_t i = 0; i < n; i++) wait_or_kill(&m->watches[deadlines[i].index]);
+  free(deadlines);
+}
+
+/* It has its signal, once: to many a program a second one means "at once". */
+static void mark_cleaned(struct watch *watch) {
+  watch->cleanup.signal = 0;
+  watch->cleaned = 1;
+  watch->kill_at = watch->cleanup.grace < 0 ? -1 : sys_now_ms() + watch->cleanup.grace;
+}
+
+int monitor_cleanup(struct monitor *m, int wait) {
   int n = 0;
   for (uint32_t i = 0; i < m->n_watches; i++) {
     struct watch *watch = &m->watches[i];
-    if (watch->kind != WATCH_CHILD || watch->reaped || watch->cleanup_signal == 0) continue;
-    if (monitor_signal(m, i, watch->cleanup_signal) == 1) n++;
-    watch->cleanup_signal = 0; /* once: to many a program the second one means "at once" */
+    if (watch->kind != WATCH_CHILD || watch->reaped || watch->cleanup.signal == 0) continue;
+    if (monitor_signal(m, i, watch->cleanup.signal, 1) == 1) n++;
   }
+  if (wait) wait_for_cleaned(m);
   return n;
 }
 
 void monitor_close(struct monitor *m, int process_ends) {
   if (m->epoll < 0) return;
-  monitor_cleanup(m);
+  monitor_cleanup(m, process_ends);
   for (uint32_t i = 0; i < m->n_watches; i++) {
     struct watch *watch = &m->watches[i];
     if (watch->kind == WATCH_FREE) continue;
     if (watch->kind == WATCH_CHILD && !watch->reaped && !process_ends) {
+      int64_t left = watch->cleaned && watch->kill_at >= 0 ? watch->kill_at - sys_now_ms() : -1;
+      if (watch->cleaned && watch->kill_at >= 0 && left < 0) left = 0;
       epoll_ctl(m->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
-      orphans_adopt(watch->pid, watch->fd);
+      orphans_adopt(watch->pid, watch->fd, (int)left);
       watch->fd = -1;
     }
     close_fd(m, watch);
@@ -131,7 +177,7 @@ void monitor_close(struct monitor *m, int process_ends) {
   launch_stack_free(&m->stack);
 }
 
-int64_t monitor_add_child(struct monitor *m, pid_t pid, int pidfd, int cleanup_signal) {
+int64_t monitor_add_child(struct monitor *m, pid_t pid, int pidfd, struct cleanup cleanup) {
   int64_t index = take(m);
   int error = index < 0 ? (int)-index : 0;
   if (error == 0 && sys_epoll_ctl(m->epoll, EPOLL_CTL_ADD, pidfd, EPOLLIN | EPOLLET,
@@ -148,7 +194,7 @@ int64_t monitor_add_child(struct monitor *m, pid_t pid, int pidfd, int cleanup_s
   watch->registered = 1;
   watch->fd = pidfd;
   watch->pid = pid;
-  watch->cleanup_signal = cleanup_signal;
+  watch->cleanup = cleanup;
   return index;
 }
 
@@ -161,7 +207,7 @@ void monitor_end_child(struct monitor *m, uint32_t index) {
   give_back(m, index);
 }
 
-int64_t monitor_add_pipe(struct monitor *m, int fd) {
+int64_t monitor_add_pipe(struct monitor *m, int fd, uint64_t far_inode) {
   int64_t index = take(m);
   if (index < 0) {
     close(fd);
@@ -169,6 +215,7 @@ int64_t monitor_add_pipe(struct monitor *m, int fd) {
   }
   m->watches[index].kind = WATCH_PIPE;
   m->watches[index].fd = fd;
+  m->watches[index].far_inode = far_inode;
   return index;
 }
 
@@ -194,9 +241,10 @@ int monitor_remove(struct monitor *m, uint32_t index) {
 
 /* ---- signals -------------------------------------------------------------------------------------- */
 
-int monitor_signal(struct monitor *m, uint32_t index, int signal) {
+int monitor_signal(struct monitor *m, uint32_t index, int signal, int ends) {
   struct watch *watch = monitor_watch(m, index, WATCH_CHILD);
   if (watch == NULL || watch->reaped) return 0;
+  if (ends && watch->cleanup.signal != 0) mark_cleaned(watch);
   /* A signal to a zombie "succeeds": the pidfd tells the living from the dead. */
   if (sys_pidfd_ended(watch->fd)) return 0;
   if (sys_signal_child(watch->pid, watch->fd, signal) == 0) return 1;

@@ -46,16 +46,26 @@ enum unknown_cause { UNKNOWN_STOLEN = 1, UNKNOWN_IGNORED };
 
 enum watch_kind { WATCH_FREE, WATCH_CHILD, WATCH_PIPE };
 
+/* What a child gets when its environment ends: a signal (0: nothing), and after so many milliseconds (-1:
+ * never) SIGKILL. */
+struct cleanup {
+  int signal;
+  int grace;
+};
+
 struct watch {
   uint32_t generation; /* in the key: an event that outlives its entry is recognised */
   uint8_t kind;
   uint8_t registered; /* a pipe enters the epoll set when it is first waited for */
   uint8_t reaped;
   uint8_t group_lost; /* reaped, led a group, and this kernel can't reach the group any more */
+  uint8_t cleaned;    /* it has got its clean-up signal, or is being terminated */
   uint8_t stops;      /* a stop_watch thread serves it */
   int fd;             /* -1: closed */
   pid_t pid;
-  int cleanup_signal;
+  struct cleanup cleanup;
+  int64_t kill_at; /* of a cleaned child: sys_now_ms(), -1: never */
+  uint64_t far_inode; /* of a socket: its other end */
   uint32_t next;
 };
 
@@ -89,28 +99,30 @@ struct monitor {
 
 /* All return 0 or a count on success, and a negated errno on failure. */
 int monitor_open(struct monitor *monitor);
-/* Signals the children that are to be cleaned up, hands those alive to the orphans' reaper (unless
- * the process itself ends), closes every fd. The delivery must have been stopped. */
+/* Signals the children that are to be cleaned up, hands those alive to the orphans' reaper (if the
+ * process itself ends: waits for them), closes every fd. The delivery must have been stopped. */
 void monitor_close(struct monitor *monitor, int process_ends);
 /* Takes over pidfd, also on failure (the child is then killed and reaped). Returns the index. */
-int64_t monitor_add_child(struct monitor *monitor, pid_t pid, int pidfd, int cleanup_signal);
+int64_t monitor_add_child(struct monitor *monitor, pid_t pid, int pidfd, struct cleanup cleanup);
 /* Kills and reaps a child that JavaScript has never heard of, and forgets it. */
 void monitor_end_child(struct monitor *monitor, uint32_t index);
 /* Takes over fd, also on failure. Returns the index. */
-int64_t monitor_add_pipe(struct monitor *monitor, int fd);
+int64_t monitor_add_pipe(struct monitor *monitor, int fd, uint64_t far_inode);
 /* Puts a pipe into the epoll set. */
 int monitor_arm(struct monitor *monitor, uint32_t index);
 /* Closes the entry's fd and forgets it. A child must have been reaped. */
 int monitor_remove(struct monitor *monitor, uint32_t index);
-/* 1: a live child was signalled. 0: it has ended. */
-int monitor_signal(struct monitor *monitor, uint32_t index, int signal);
+/* 1: a live child was signalled. 0: it has ended. `ends`: this is what it would get at clean-up, whose
+ * grace runs from now. */
+int monitor_signal(struct monitor *monitor, uint32_t index, int signal, int ends);
 /* The same for the group that the child leads, also after its end. -ENOTSUP: it leads none.
  * -ENOSYS: this kernel can't say. */
 int monitor_signal_group(struct monitor *monitor, uint32_t index, int signal);
 /* From now on stops and continues of this child are events too. */
 int monitor_watch_stops(struct monitor *monitor, uint32_t index);
-/* Sends each live child its clean-up signal. Returns how many. */
-int monitor_cleanup(struct monitor *monitor);
+/* Sends each live child its clean-up signal, once. With `wait`, waits until they have ended, at most each
+ * one's grace, and sends the rest SIGKILL. Reaps nobody. Returns how many were signalled. */
+int monitor_cleanup(struct monitor *monitor, int wait);
 /* Gathers what has happened into `events`; reaps. Returns the number of records. */
 int monitor_collect(struct monitor *monitor);
 /* The batch is over: entries freed meanwhile may be used again. */

@@ -3,36 +3,67 @@
 
 #include "sys.h"
 
+struct orphan {
+  pid_t pid;
+  int pidfd;
+  int64_t kill_at; /* sys_now_ms(), -1: never */
+  struct orphan *next;
+};
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct orphan *orphans; /* while there are any, a thread waits for them */
+static int running;
+static pthread_cond_t tended = PTHREAD_COND_INITIALIZER;
+static int awaited; /* exit(3) waits */
 static int epoll = -1;
-static int running; /* there is a thread, and an epoll set for it */
-static int alive;   /* when none is left, it ends */
+static int wake = -1; /* an eventfd in the set: a deadline has come that the thread does not know */
 
-/* Key of the epoll set: both numbers. The pid serves where waiting by pidfd is refused. */
-static uint64_t key_of(pid_t pid, int pidfd) { return (uint64_t)(uint32_t)pid << 32 | (uint32_t)pidfd; }
-
+/* 1: it has ended, and is reaped. 0: it lives, or someone traces it. */
 static int reap(pid_t pid, int pidfd) {
   siginfo_t info;
   int result = sys_wait_child(pid, pidfd, &info, WEXITED | WNOHANG | __WALL, NULL);
   return result != 0 || info.si_pid != 0;
 }
 
-static void *run(void *unused) {
-  int more = 1;
-  while (more) {
-    struct epoll_event ready[64];
-    int n = epoll_wait(epoll, ready, 64, -1);
-    pthread_mutex_lock(&lock);
-    for (int i = 0; i < n; i++) {
-      int pidfd = (int)(uint32_t)ready[i].data.u64;
-      if (!reap((pid_t)(ready[i].data.u64 >> 32), pidfd)) continue; /* traced: the kernel wakes us again */
-      epoll_ctl(epoll, EPOLL_CTL_DEL, pidfd, NULL);
-      close(pidfd);
-      alive--;
+/* Reaps what has ended, kills what has had its time. Returns how long to sleep, -1: until an event. */
+static int tend(void) {
+  int64_t now = sys_now_ms(), sleep = -1;
+  for (struct orphan **link = &orphans; *link != NULL;) {
+    struct orphan *orphan = *link;
+    if (orphan->kill_at >= 0 && orphan->kill_at <= now) {
+      sys_signal_child(orphan->pid, orphan->pidfd, SIGKILL);
+      orphan->kill_at = -1;
     }
-    if (alive == 0) {
+    if (reap(orphan->pid, orphan->pidfd)) {
+      *link = orphan->next;
+      epoll_ctl(epoll, EPOLL_CTL_DEL, orphan->pidfd, NULL);
+      close(orphan->pidfd);
+      free(orphan);
+      continue;
+    }
+    if (orphan->kill_at >= 0 && (sleep < 0 || orphan->kill_at - now < sleep))
+      sleep = orphan->kill_at - now;
+    link = &orphan->next;
+  }
+  return (int)sleep;
+}
+
+static void *run(void *unused) {
+  int more = 1, timeout = 0;
+  while (more) {
+    struct epoll_event ready[16];
+    epoll_wait(epoll, ready, 16, timeout);
+    pthread_mutex_lock(&lock);
+    uint64_t count;
+    if (read(wake, &count, sizeof count) < 0) {
+      /* It was another event. */
+    }
+    timeout = tend();
+    pthread_cond_broadcast(&tended);
+    if (orphans == NULL) {
       close(epoll);
-      epoll = -1;
+      close(wake);
+      epoll = wake = -1;
       running = more = 0;
     }
     pthread_mutex_unlock(&lock);
@@ -47,33 +78,72 @@ static int start(void) {
   if (running) return 0;
   epoll = sys_epoll_create();
   if (epoll < 0) return errno;
-  pthread_attr_init(&attributes);
-  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  pthread_attr_setstacksize(&attributes, 128 * 1024);
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  int error = sys_pthread_create(&thread, &attributes, run, NULL);
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
-  pthread_attr_destroy(&attributes);
+  wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  int error = wake < 0 || sys_epoll_ctl(epoll, EPOLL_CTL_ADD, wake, EPOLLIN, 0) != 0 ? errno : 0;
+  if (error == 0) {
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, 128 * 1024);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    error = sys_pthread_create(&thread, &attributes, run, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+  }
   if (error == 0) {
     running = 1;
   } else {
+    if (wake >= 0) close(wake);
     close(epoll);
-    epoll = -1;
+    epoll = wake = -1;
   }
   return error;
 }
 
-void orphans_adopt(pid_t pid, int pidfd) {
+/* Runs in: exit(3), when the workers have ended. Waits until all that have a time to be killed at have ended, or
+ * been killed; meanwhile the thread goes on. */
+static void await_killed(void) {
   pthread_mutex_lock(&lock);
-  if (reap(pid, pidfd)) {
-    close(pidfd);
-  } else if (start() == 0 && sys_epoll_ctl(epoll, EPOLL_CTL_ADD, pidfd, EPOLLIN | EPOLLET,
-                                           key_of(pid, pidfd)) == 0) {
-    alive++;
-  } else {
-    close(pidfd); /* no thread or memory to be had: a zombie until the process ends */
+  for (struct orphan *orphan = orphans; orphan != NULL;) {
+    if (orphan->kill_at < 0) {
+      orphan = orphan->next;
+      continue;
+    }
+    pthread_cond_wait(&tended, &lock);
+    orphan = orphans;
   }
+  pthread_mutex_unlock(&lock);
+}
+
+/* gcc 12's analyzer forgets what a list reached through a global holds, and calls it a leak. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
+static int add(pid_t pid, int pidfd, int kill_after) {
+  struct orphan *orphan = sys_malloc(sizeof *orphan);
+  if (orphan == NULL) return ENOMEM;
+  int error = start();
+  if (error == 0 && sys_epoll_ctl(epoll, EPOLL_CTL_ADD, pidfd, EPOLLIN | EPOLLET, 0) != 0)
+    error = errno;
+  if (error != 0) {
+    free(orphan);
+    return error;
+  }
+  int64_t kill_at = kill_after < 0 ? -1 : sys_now_ms() + kill_after;
+  if (kill_at >= 0 && !awaited) awaited = atexit(await_killed) == 0;
+  *orphan = (struct orphan){pid, pidfd, kill_at, orphans};
+  orphans = orphan;
+  uint64_t one = 1;
+  if (write(wake, &one, sizeof one) < 0) {
+    /* The counter is full: readable all the same. */
+  }
+  return 0;
+}
+#pragma GCC diagnostic pop
+
+void orphans_adopt(pid_t pid, int pidfd, int kill_after) {
+  pthread_mutex_lock(&lock);
+  /* Without a thread or memory to be had it is a zombie, when it ends, until the process does. */
+  if (reap(pid, pidfd) || add(pid, pidfd, kill_after) != 0) close(pidfd);
   pthread_mutex_unlock(&lock);
 }
 
@@ -81,7 +151,7 @@ void orphans_end(pid_t pid, int pidfd) {
   siginfo_t info;
   /* One that has changed its user is beyond our reach: its end can't be waited for here. */
   if (sys_signal_child(pid, pidfd, SIGKILL) != 0 && errno != ESRCH) {
-    orphans_adopt(pid, pidfd);
+    orphans_adopt(pid, pidfd, -1);
     return;
   }
   sys_wait_child(pid, pidfd, &info, WEXITED | __WALL, NULL);

@@ -27,6 +27,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef P_PIDFD
@@ -169,6 +170,13 @@ static inline int sys_wait_child(pid_t pid, int pidfd, siginfo_t *info, int opti
   do result = sys_waitid(P_PID, pid, info, options, usage);
   while (result != 0 && errno == EINTR);
   return result;
+}
+
+/* Milliseconds of the monotonic clock. */
+static inline int64_t sys_now_ms(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* Whether a child has ended, zombies included, without reaping it: a pidfd polls readable then. */

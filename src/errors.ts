@@ -100,7 +100,37 @@ export class SpawnError extends BroodError {
 }
 
 /** Why a child came to its end. One of them, never a row of booleans. */
-export type Reason = "exit" | "signal" | "coredump" | "timeout" | "aborted" | "terminated" | "unknown";
+export type Reason =
+  | "exit" // it ended by itself
+  | "signal" // a signal that was not ours ended it
+  | "coredump" // the same, and it dumped core
+  | "timeout" // `timeout` ran out
+  | "idle" // `idleTimeout` ran out
+  | "aborted" // `signal` aborted
+  | "terminated" // `terminate()`, or the end of its scope
+  | "output" // it ended well, but its output is more than a string can hold
+  | "unknown"; // its status is not known
+
+/** A process that holds the other end of a pipe. */
+export interface Holder {
+  pid: number;
+  /** Its command line, shortened; its name in brackets where it has none. */
+  command: string;
+  /** The child's fds whose pipes it holds. */
+  fds: number[];
+}
+
+/** What is missing of an output that was longer than `maxOutput`. */
+export interface Omission {
+  /** How many bytes are missing. */
+  bytes: number;
+  /** Where they would be in what is given: an index of the string or the bytes. */
+  at: number;
+  /** The file that holds the whole output, if one was asked for. */
+  spill?: string;
+  /** Why that file is not complete, if it could not be written. */
+  spillError?: Error;
+}
 
 /** What a finished command tells, as a result or as an error. */
 export interface Outcome<Output = unknown> {
@@ -118,6 +148,12 @@ export interface Outcome<Output = unknown> {
   durationMs: number;
   /** Why it ended. */
   reason: Reason;
+  /** Whether all pipes came to their end; false: others held some, and they were given up. */
+  drained: boolean;
+  /** Those others, as far as we may see them. */
+  heldBy: readonly Holder[];
+  /** What is missing of output beyond `maxOutput`, by the child's fd. */
+  omitted: { readonly [fd: number]: Omission };
 }
 
 /** An error that carries the outcome of a command: the base of ExitError, TimeoutError, AbortError. */
@@ -129,6 +165,9 @@ class OutcomeError extends BroodError implements Outcome {
   declare readonly exit: ExitState;
   declare readonly durationMs: number;
   declare readonly reason: Reason;
+  declare readonly drained: boolean;
+  declare readonly heldBy: readonly Holder[];
+  declare readonly omitted: { readonly [fd: number]: Omission };
 
   constructor(message: string, code: string, outcome: Partial<Outcome>, options?: ErrorOptions) {
     super(message, code, options);
@@ -143,7 +182,7 @@ export class ExitError extends OutcomeError {
   }
 }
 
-/** Says that a command was terminated because its `timeout` ran out. Code `ERR_TIMEOUT`. */
+/** Says that a command was terminated because its `timeout` or `idleTimeout` ran out (see `reason`). Code `ERR_TIMEOUT`. */
 export class TimeoutError extends OutcomeError {
   constructor(message: string, outcome: Partial<Outcome> = {}) {
     super(message, "ERR_TIMEOUT", outcome);
@@ -154,6 +193,20 @@ export class TimeoutError extends OutcomeError {
 export class AbortError extends OutcomeError {
   constructor(message: string, reason: unknown, outcome: Partial<Outcome> = {}) {
     super(message, "ABORT_ERR", outcome, { cause: reason });
+  }
+}
+
+/** Says that other processes held a command's pipes for longer than `drain` allows. Code `ERR_NOT_DRAINED`. */
+export class DrainError extends OutcomeError {
+  constructor(message: string, outcome: Partial<Outcome> = {}) {
+    super(message, "ERR_NOT_DRAINED", outcome);
+  }
+}
+
+/** Says that output is more than a string can hold; `stdout` and `stderr` are bytes. Code `ERR_OUTPUT_TOO_LONG`. */
+export class OutputError extends OutcomeError {
+  constructor(message: string, outcome: Partial<Outcome>) {
+    super(message, "ERR_OUTPUT_TOO_LONG", outcome);
   }
 }
 

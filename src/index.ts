@@ -6,20 +6,26 @@
 export {
   AbortError,
   BroodError,
+  DrainError,
   ExitError,
+  type Holder,
+  type Omission,
   type Outcome,
+  OutputError,
   type Reason,
   SpawnError,
   TimeoutError,
   UnsupportedError,
 } from "./errors.js";
 export type { Signal } from "./kernel/signals.js";
+export type { Keep } from "./process/capture.js";
 export type { ChildFds, WaitOptions } from "./process/child.js";
 export { Child } from "./process/child.js";
 export type { ChildStream } from "./process/child-types.js";
-export type { RunOptions, SpawnOptions } from "./process/options.js";
+export type { Drain, MaxOutput, RunOptions, SpawnOptions } from "./process/options.js";
 export type { Collected, OutputOptions } from "./process/output.js";
 export { type RunResult, run } from "./process/run.js";
+export { installSignalCleanup } from "./process/signal-cleanup.js";
 export { spawn } from "./process/spawn.js";
 export type { ChildDuplex, ChildReadable } from "./process/streams.js";
 export type { Stage } from "./program/operations.js";

@@ -14,7 +14,7 @@ export interface CommandLine extends Request {
 }
 
 export function readCommandLine(words: string[]): CommandLine {
-  const request: Request = { options: {}, report: "none", help: false };
+  const request: Request = { options: {}, report: "none", interruptTwice: false, help: false };
   const types = FLAGS.map((flag) => [
     flag.name,
     { type: flag.value !== undefined && !flag.optional ? ("string" as const) : ("boolean" as const), multiple: true },
@@ -38,14 +38,17 @@ export function readCommandLine(words: string[]): CommandLine {
   return { ...request, file, args };
 }
 
+/** The first name that begins so: of a flag that was cut short, or written as a single letter. */
+function beginning(start: string, names: string[]): string | undefined {
+  return start === "" ? undefined : names.find((name) => name.startsWith(start));
+}
+
 function applyFlag(request: Request, rawName: string, value: string | undefined): void {
   const name = rawName === "-h" ? "help" : rawName.startsWith("--") ? rawName.slice(2) : "";
   const flag = FLAGS.find((candidate) => candidate.name === name);
   if (flag === undefined) {
-    const likely = closest(
-      name,
-      FLAGS.map((candidate) => candidate.name),
-    );
+    const names = FLAGS.map((candidate) => candidate.name);
+    const likely = closest(name, names) ?? beginning(rawName.replace(/^-+/, ""), names);
     throw new UsageError(`unknown flag ${rawName}${likely === undefined ? "" : `, did you mean --${likely}?`}`);
   }
   if (flag.value !== undefined && !flag.optional && value === undefined)

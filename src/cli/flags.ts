@@ -11,6 +11,8 @@ import { UsageError } from "./usage-error.js";
 export interface Request {
   options: Writable<SpawnOptions>;
   report: "none" | "text" | "json";
+  /** A second SIGINT ends the command. */
+  interruptTwice: boolean;
   help: boolean;
 }
 
@@ -91,6 +93,14 @@ export const FLAGS: readonly Flag[] = [
   option("force-kill-after", "TIME", "Its end", "SIGKILL so long after it (5s); never", (o, v) =>
     set(o, "forceKillAfterDelay", v === "never" ? false : duration(v, "force-kill-after")),
   ),
+  {
+    name: "interrupt-twice",
+    topic: "Its end",
+    help: "a second Ctrl-C ends it, as --timeout does",
+    apply(request) {
+      request.interruptTwice = true;
+    },
+  },
   option("parent-death-signal", "SIGNAL", "Its end", "what it gets when brood dies", (o, v) =>
     set(o, "parentDeathSignal", signal(v)),
   ),

@@ -4,7 +4,7 @@
 
 import { FLAGS, type Flag } from "./flags.js";
 
-const COLUMN = 31;
+const COLUMN = 28;
 
 export function mainHelp(): string {
   return `brood: starts processes exactly as told, watches them, leaves no orphans.
@@ -22,8 +22,8 @@ export function runHelp(): string {
 
 ${sections.join("\n")}
 
-Exit status: the command's; 128+n if signal n ended it; 124 after --timeout; 126 found but not executable;
-127 not found; 125 an error of brood's own.
+Exit status: the command's; 128+n if signal n ended it; 124 after --timeout;
+126 found but not executable; 127 not found; 125 an error of brood's own.
 `;
 }
 

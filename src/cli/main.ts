@@ -6,11 +6,13 @@ import { readFileSync } from "node:fs";
 import { closest } from "../program/validate.js";
 import { mainHelp } from "./help.js";
 import { runCommand, STATUS } from "./run.js";
+import { closeTerminals } from "./terminal.js";
 import { UsageError } from "./usage-error.js";
 
 /** Runs a command line; the exit status is set when it is over. */
 export async function main(words: string[]): Promise<void> {
   process.exitCode = await status(words);
+  closeTerminals();
 }
 
 async function status([command, ...rest]: string[]): Promise<number> {

@@ -2,24 +2,23 @@
  * `brood run`: one command under brood's care.
  */
 
-import { isatty } from "node:tty";
 import { SpawnError } from "../errors.js";
 import { signalNumber } from "../kernel/signals.js";
 import type { Child } from "../process/child.js";
 import { spawn } from "../process/spawn.js";
 import type { ExitState } from "../states.js";
 import { type CommandLine, readCommandLine } from "./arguments.js";
+import { follow } from "./follow.js";
+import { forward } from "./forward.js";
 import { runHelp } from "./help.js";
+import { place, terminalFd } from "./placement.js";
+import { reapOrphans } from "./reaper.js";
 import { jsonReport, textReport } from "./report.js";
+import { Terminal } from "./terminal.js";
 import { UsageError } from "./usage-error.js";
 
 /** Exit statuses of brood's own, those of env(1) and timeout(1). */
 export const STATUS = { timeout: 124, own: 125, notExecutable: 126, notFound: 127 } as const;
-
-/** What is passed on to the command. */
-const FORWARDED = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH"] as const;
-/** What a terminal sends to the command by itself, since it is in our process group. */
-const FROM_TERMINAL: readonly string[] = ["SIGINT", "SIGQUIT", "SIGWINCH"];
 
 /** Runs the command line and gives the exit status. */
 export async function runCommand(words: string[]): Promise<number> {
@@ -29,29 +28,43 @@ export async function runCommand(words: string[]): Promise<number> {
     return 0;
   }
   if (line.file === undefined) throw new UsageError("brood run needs a command: brood run [options] -- file [args...]");
+  return runUnderCare(line, line.file);
+}
+
+async function runUnderCare(line: CommandLine, file: string): Promise<number> {
+  const { placement, fd } = place(line);
+  const tty = terminalFd();
+  const terminal = tty === undefined ? undefined : new Terminal(tty);
   let child: Child | undefined;
-  // Before the command can do anything: a signal that comes at once is its, too.
-  const stopForwarding = forward(line, () => child);
+  const stops = [
+    reapOrphans(),
+    // Before the command can do anything: a signal that comes at once is its, too.
+    forward({ placement, terminal, interruptTwice: line.interruptTwice, command: () => child }),
+  ];
   try {
-    child = spawn(line.file, line.args, { stdin: "inherit", stdout: "inherit", stderr: "inherit", ...line.options });
+    const ownGroup = placement === "own" ? ({ processGroup: "new", foreground: fd } as const) : {};
+    if (placement === "own") terminal?.wasLent();
+    child = spawn(file, line.args, { stdin: "inherit", stdout: "inherit", stderr: "inherit", ...line.options, ...ownGroup });
+    if (placement === "own" && terminal !== undefined) stops.push(follow(child, terminal));
+    await child.closed;
   } catch (error) {
     if (!(error instanceof SpawnError)) throw error;
     console.error(`brood: ${error.message}`);
     return spawnStatus(error);
   } finally {
-    if (child === undefined) stopForwarding();
+    for (const stop of stops) stop();
+    terminal?.takeBack();
   }
-  const exit = await child.closed;
-  stopForwarding();
-  if (line.report !== "none") {
-    const went = {
-      command: child.command,
-      args: child.args,
-      exit,
-      reason: child.reason ?? "unknown",
-      durationMs: child.durationMs,
-    };
-    console.error(line.report === "json" ? jsonReport(went) : textReport(went));
+  return tell(line, child);
+}
+
+/** Reports, if asked for, and gives the exit status. */
+function tell({ report }: CommandLine, child: Child): number {
+  const exit = child.exit as ExitState;
+  if (report !== "none") {
+    const { command, args, durationMs } = child;
+    const went = { command, args, exit, reason: child.reason ?? "unknown", durationMs };
+    console.error(report === "json" ? jsonReport(went) : textReport(went));
   }
   return child.reason === "timeout" ? STATUS.timeout : exitStatus(exit);
 }
@@ -70,26 +83,4 @@ function exitStatus(exit: ExitState): number {
     case "unknown":
       return STATUS.own;
   }
-}
-
-/** Passes signals on while the command runs. Gives the function that ends it. */
-function forward({ options }: CommandLine, command: () => Child | undefined): () => void {
-  const ownGroup = options.session === true || options.processGroup !== undefined;
-  const shared = !ownGroup && [0, 1, 2].some((fd) => isatty(fd));
-  const handlers = FORWARDED.map((signal) => {
-    const handler = (): void => {
-      if (shared && FROM_TERMINAL.includes(signal)) return;
-      try {
-        command()?.kill(signal);
-      } catch (error) {
-        // It changed its user: not ours to signal any more.
-        console.error(`brood: ${error instanceof Error ? error.message : error}`);
-      }
-    };
-    process.on(signal, handler);
-    return [signal, handler] as const;
-  });
-  return () => {
-    for (const [signal, handler] of handlers) process.off(signal, handler);
-  };
 }

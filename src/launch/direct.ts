@@ -14,7 +14,7 @@ import { NotOpenError, type StdioDefaults } from "../program/stdio.js";
 import { checkPath } from "../program/validate.js";
 import { ProgramWriter } from "../program/writer.js";
 import { facts } from "./facts.js";
-import { LAUNCH, launchError, notOpen, nowhereToSearch } from "./failure.js";
+import { LAUNCH, launchError, notOpen, notWatched, nowhereToSearch } from "./failure.js";
 import type { Launched } from "./launcher.js";
 
 const writer = new ProgramWriter();
@@ -39,19 +39,35 @@ export function plan(file: unknown, args: unknown, options: ProgramOptions, defa
   }
 }
 
+/** What a child gets when this environment ends: a signal (0: nothing), and SIGKILL after so many ms (-1: never). */
+export interface Cleanup {
+  signal: number;
+  grace: number;
+}
+
 /**
- * Starts a child. `cleanupSignal` is what it gets when this environment ends; 0: nothing.
+ * Starts a child.
  *
  * @throws SpawnError, and nothing is left behind.
  */
-export function launch({ plan }: Planned, cleanupSignal: number): Launched {
-  const { native } = monitor();
+export function launch({ plan }: Planned, cleanup: Cleanup): Launched {
+  const { native } = watching(plan);
   const program = compile(plan, writer);
   const room = program.inputs.length + 2 > out.length ? new Int32Array(program.inputs.length + 2) : out;
   // A worker's thread ends before the process; the signal is to mean the process.
   const flags = plan.parentDeathSignal !== undefined && !isMainThread ? LASTING_THREAD : 0;
-  const result = native.launch(program.bytes, program.inputs, flags, cleanupSignal, room);
+  const result = native.launch(program.bytes, program.inputs, flags, cleanup.signal, room, cleanup.grace);
   if (result !== LAUNCH.ok) throw launchError(result, room, plan, program.subjects);
   const pipes = plan.fds.inputs.map(({ kind, target }, i) => ({ index: room[2 + i] as number, target, kind }));
   return { index: room[0] as number, pid: room[1] as number, pipes };
+}
+
+/** The monitor is started by the first spawn, which is what its failure means to the caller. */
+function watching(plan: Planned["plan"]): ReturnType<typeof monitor> {
+  try {
+    return monitor();
+  } catch (error) {
+    const { errno } = error as NodeJS.ErrnoException;
+    throw errno === undefined ? error : notWatched(plan, -errno);
+  }
 }

@@ -56,6 +56,11 @@ export function notOpen(plan: { file: Text }, fd: number, option: string, EBADF:
   return failed(plan, "dup", EBADF, `${option} names fd ${fd}, which is not open`, { fd });
 }
 
+/** Makes the error for a first spawn that finds no way to watch children. */
+export function notWatched(plan: { file: Text }, errno: number): SpawnError {
+  return failed(plan, "watch", errno, `cannot ${STAGE_WORDS.watch}: ${errnoWords(errno)}`);
+}
+
 /** Makes the error for a file that no entry of the search path could hold. */
 export function nowhereToSearch(plan: { file: Text }): SpawnError {
   return failed(plan, "exec", ENOENT, "the search path has no absolute entry");

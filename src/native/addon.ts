@@ -21,17 +21,27 @@ export interface Addon {
   operations(): string[];
   validate(program: Uint8Array): boolean;
   /** Gives an `enum launch_failure`; `out` is filled in as described in convert.c. */
-  launch(program: Uint8Array, inputs: Int32Array, flags: number, cleanupSignal: number, out: Int32Array): number;
+  launch(
+    program: Uint8Array,
+    inputs: Int32Array,
+    flags: number,
+    cleanupSignal: number,
+    out: Int32Array,
+    cleanupGrace: number,
+  ): number;
   arm(index: number): number;
   remove(index: number): number;
   read(index: number, bytes: Uint8Array, offset: number, length: number): number;
   write(index: number, bytes: Uint8Array, offset: number, length: number): number;
   shutdownWrite(index: number): number;
   capacity(index: number): number;
-  signal(index: number, signal: number): number;
+  /** Gives the inode of the other end. */
+  farInode(index: number): number;
+  /** `ends`: 1: it is what the child would get at clean-up, whose grace runs from now. */
+  signal(index: number, signal: number, ends: number): number;
   signalGroup(index: number, signal: number): number;
   watchStops(index: number): number;
-  setCleanup(index: number, signal: number): number;
+  /** Ends the children that are to end with this environment; the main thread blocks for at most their longest grace. */
   cleanup(): number;
   ref(): number;
   unref(): number;
@@ -40,6 +50,23 @@ export interface Addon {
   account(nameOrUid: string | number): number[] | number;
   /** Gives the process's own environment block, each entry ended by a NUL. */
   environment(): Buffer;
+  /** Gives the foreground process group of the controlling terminal on that fd. */
+  terminalGroup(fd: number): number;
+  setTerminalGroup(fd: number, group: number): number;
+  /** Fills in the terminal's modes, and gives their size. */
+  terminalModes(fd: number, modes: Uint8Array): number;
+  setTerminalModes(fd: number, modes: Uint8Array): number;
+  /** Gives the process group of a process, 0: this one. */
+  groupOf(pid: number): number;
+  sessionOf(pid: number): number;
+  /** Has the senders of a signal counted, which must have a handler already. */
+  traceSignal(signal: number): number;
+  /** Takes one off that count: 1 the kernel's, 2 a process's, 0 none is left. */
+  takeSender(signal: number): number;
+  /** Whether orphans come to this process: it is pid 1, or a subreaper. */
+  isReaper(): number;
+  /** Reaps children that have ended and are none of this environment's; gives their number. */
+  reapStrangers(): number;
   /** Fails later system calls of that name. Test builds only. */
   injectFault(call: string, skip: number, count: number, errno: number): number;
 }

@@ -93,20 +93,48 @@ export class ChildPipes {
     }
   }
 
-  /** Ends every pipe that someone else still holds: what has arrived stays readable, then the error. */
-  cut(makeError: (target: number) => Error): void {
-    for (const [target, { reader, writer }] of [...this.#pipes]) {
+  /**
+   * Ends every pipe that someone else still holds: what has arrived stays readable, then the error, if there is one.
+   *
+   * @returns the child's fds that were held.
+   */
+  cut(makeError: ((target: number) => Error) | undefined): number[] {
+    const held: number[] = [];
+    for (const [target, { end, reader, writer }] of [...this.#pipes]) {
       writer?.close();
-      reader?.cut(makeError(target));
+      if (!end.closed && reader?.cut(makeError?.(target)) === true) held.push(target);
     }
+    return held;
   }
 
-  /** Closes all ends, whatever they hold. */
+  /** Has arriving bytes noticed, also while nobody reads. */
+  watch(): void {
+    for (const { reader } of this.#pipes.values()) reader?.watch();
+  }
+
+  /** What the other ends of the open pipes are called in /proc/PID/fd, with the child's fd of each. */
+  links(): Map<string, number> {
+    const open = [...this.#pipes].filter(([, pipe]) => !pipe.end.closed);
+    return new Map(open.map(([target, pipe]) => [pipe.end.link(), target]));
+  }
+
+  /** When a byte last moved. Bytes that wait for our own reader count as moving: it is not the child that is idle. */
+  lastActivity(): number {
+    let last = 0;
+    for (const { end, reader } of this.#pipes.values()) {
+      if (reader?.backlogged === true) return performance.now();
+      last = Math.max(last, end.lastActivity);
+    }
+    return last;
+  }
+
+  /** Closes all ends, whatever they hold. Only output() that is being collected gets what has arrived. */
   destroy(): void {
     for (const { reader, writer, stream } of [...this.#pipes.values()]) {
       stream?.destroy();
       writer?.close();
-      reader?.close();
+      if (stream === undefined) reader?.abandon();
+      else reader?.close();
     }
   }
 }

@@ -8,27 +8,29 @@ import { inspect } from "node:util";
 import {
   AbortError,
   type BroodError,
+  type Holder,
   invalidState,
   type Outcome,
   type Reason,
-  UnsupportedError,
   wrongType,
   wrongValue,
 } from "../errors.js";
-import { ENOSYS, ENOTSUP, errnoWords, systemError } from "../kernel/errno.js";
 import { decodeExit, decodeLive, EVENT, FIELD } from "../kernel/events.js";
 import { type Monitor, monitor, type Watcher } from "../kernel/monitor.js";
-import { type Signal, signalName, signalNumber } from "../kernel/signals.js";
+import { type Signal, signalNumber } from "../kernel/signals.js";
 import type { Launched } from "../launch/launcher.js";
 import { checkNames } from "../program/validate.js";
 import type { ChildState, ExitState } from "../states.js";
 import { ChildPipes } from "./child-pipes.js";
 import type { ChildStream, StderrOf, StdinOf, StdoutOf } from "./child-types.js";
-import { describeCommand, endError, isClean, reasonFor } from "./ending.js";
+import { describeCommand, drainError, endError, isClean, reasonFor } from "./ending.js";
+import { ChildEntry } from "./entry.js";
+import { findHolders } from "./held-by.js";
 import type { Life, SpawnOptions } from "./options.js";
 import { type Collected, collectOutput, type OutputOptions } from "./output.js";
+import { Settling } from "./settling.js";
 import { StateWaiters, type WaitKind } from "./state-waiters.js";
-import { cutError, Termination } from "./termination.js";
+import { Termination } from "./termination.js";
 
 /** What `wait` is to wait for: at least one of the three. */
 export interface WaitOptions {
@@ -55,14 +57,24 @@ export interface ChildInit {
   launched: Launched;
   command: string;
   args: string[];
+  /** The directory that it was started in, if one was asked for. */
+  cwd: string | undefined;
   life: Life;
   data: Uint8Array | undefined;
 }
 
-const WAIT_KINDS = ["stopped", "continued", "exited"] as const satisfies WaitKind[];
+/** The children that are to end with us. */
+const live = new Set<ChildWith<unknown, unknown, unknown>>();
 
-/** Entries kept for what is left of a group whose leader has ended are freed with the last use of the child. */
-const leftGroups = new FinalizationRegistry<{ owner: Monitor; index: number }>(({ owner, index }) => owner.remove(index));
+/** @internal The children that live and are to be cleaned up. */
+export function liveChildren(): readonly { terminate(): Promise<ExitState>; kill(signal: Signal): boolean }[] {
+  return [...live];
+}
+
+/** Looking through /proc is a courtesy, and must not hold up an end. */
+const REASONABLE_MS = 500;
+
+const WAIT_KINDS = ["stopped", "continued", "exited"] as const satisfies WaitKind[];
 
 /**
  * Is a child process. Made by `spawn`; never an EventEmitter: what happens to it is told by promises and
@@ -82,9 +94,11 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
   readonly fds: ChildFds;
 
   readonly #monitor: Monitor;
-  readonly #index: number;
+  readonly #entry: ChildEntry;
   readonly #context = new AsyncResource("BROOD_CHILD", { requireManualDestroy: true });
   readonly #pipes: ChildPipes;
+  readonly #life: Life;
+  readonly #cwd: string | undefined;
   readonly #termination: Termination;
   readonly #waiters: StateWaiters;
   readonly #exited = new Settling<ExitState>();
@@ -95,34 +109,39 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
   #collected = false;
   #held = true;
   #refed = true;
-  /** Nothing of its group is left, or it led none: the native entry is gone. */
-  #forgotten = false;
-  /** This kernel can't reach what is left of the group. */
-  #groupLost = false;
+  #heldBy: readonly Holder[] = [];
+  #drained = true;
+  #cutting: Promise<void> | undefined;
 
   /** @internal Use `spawn`. */
-  constructor({ launched, command, args, life, data }: ChildInit) {
+  constructor({ launched, command, args, cwd, life, data }: ChildInit) {
     this.pid = launched.pid;
     this.command = command;
     this.args = args;
-    this.#index = launched.index;
     this.#monitor = monitor();
-    this.#monitor.watch(this.#index, this);
+    this.#entry = new ChildEntry(this.#monitor, launched.index, this);
     this.#monitor.hold();
-    this.#waiters = new StateWaiters((exit) => endError(this, exit, this.#termination.cause));
-    const pipes = new ChildPipes(this.#monitor, launched.pipes, this.#context, () => this.#closeIfOver());
+    this.#waiters = new StateWaiters((exit) => endError(this.#told, exit, this.#termination.cause));
+    const pipes = new ChildPipes(this.#monitor, launched.pipes, this.#context, () => this.#termination.ended());
     this.#pipes = pipes;
     this.fds = {
       get: (fd) => pipes.stream(fd) ?? undefined,
       has: (fd) => pipes.has(fd),
       keys: () => pipes.targets(),
     };
+    this.#life = life;
+    this.#cwd = cwd;
+    if (life.idleTimeout > 0) pipes.watch();
     this.#termination = new Termination(life, {
-      send: (signal) => {
-        if (this.#exit === undefined) this.#signal(signal);
+      pid: this.pid,
+      send: (signal) => void this.#signal(signal, true),
+      lastActivity: () => pipes.lastActivity(),
+      cut: (makeError) => {
+        this.#cutting = this.#cut(makeError);
       },
-      onTermination: () => this.#cutIfEnded(),
+      close: () => this.#close(),
     });
+    if (life.cleanup) live.add(this);
     if (life.detached) this.unref();
     if (data !== undefined) this.#pipes.feed(data);
   }
@@ -152,6 +171,16 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
     return this.#exit === undefined ? null : reasonFor(this.#exit, this.#termination.cause);
   }
 
+  /** Whether every pipe of ours came to its end by itself; null before `closed`. */
+  get drained(): boolean | null {
+    return this.#closedAt === undefined ? null : this.#drained;
+  }
+
+  /** The processes that held a pipe of ours when we gave it up, those that we may see. */
+  get heldBy(): readonly Holder[] {
+    return this.#heldBy;
+  }
+
   /** Settles when it has been reaped. Never rejects. */
   get exited(): Promise<ExitState> {
     return this.#exited.promise;
@@ -159,7 +188,7 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
 
   /**
    * Settles when it has exited and every pipe of ours is at its end, or closed. Never rejects. While
-   * someone else holds a pipe and nobody reads it, it waits: `util.inspect(child)` shows for which fd.
+   * someone else holds a pipe it waits, as long as `drain` says: `util.inspect(child)` shows for which fd.
    */
   get closed(): Promise<ExitState> {
     return this.#closed.promise;
@@ -173,7 +202,7 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
    */
   kill(signal: Signal = "SIGTERM"): boolean {
     const number = signalNumber(signal, "signal", 0);
-    return this.#exit === undefined && this.#signal(number);
+    return this.#signal(number, false);
   }
 
   /**
@@ -185,19 +214,7 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
    */
   killGroup(signal: Signal = "SIGTERM"): boolean {
     const number = signalNumber(signal, "signal", 0);
-    if (this.#groupLost) throw groupLost();
-    if (this.#forgotten) return false;
-    const result = this.#monitor.native.signalGroup(this.#index, number);
-    if (result === -ENOTSUP)
-      throw wrongValue(
-        "killGroup",
-        this.pid,
-        'needs a child that leads a process group (session, processGroup: "new" or detached)',
-      );
-    if (result === -ENOSYS) throw groupLost();
-    if (result === 0 && this.#exit !== undefined) this.#forget();
-    if (result < 0) throw systemError(-result, "kill");
-    return result === 1;
+    return this.#entry.signalGroup(number, this.pid);
   }
 
   /**
@@ -212,10 +229,7 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
     if (kinds.size === 0) throw wrongValue("options", options, "must ask for stopped, continued or exited");
     checkSignal(signal);
     if (signal?.aborted) throw new AbortError("the wait was aborted", signal.reason);
-    if (this.#exit === undefined && (kinds.has("stopped") || kinds.has("continued"))) {
-      const result = this.#monitor.native.watchStops(this.#index);
-      if (result < 0) throw systemError(-result, "waitid");
-    }
+    if (kinds.has("stopped") || kinds.has("continued")) this.#entry.watchStops();
     const { promise, cancel } = this.#waiters.wait(kinds);
     if (signal === undefined) return promise;
     const onAbort = (): void => cancel(new AbortError("the wait was aborted", signal.reason));
@@ -243,7 +257,7 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
     const exit = await this.exited;
     signal?.removeEventListener("abort", abort);
     if (isClean(exit, this.#termination.cause)) return exit;
-    throw endError(this, exit, this.#termination.cause);
+    throw endError(this.#told, exit, this.#termination.cause);
   }
 
   /**
@@ -267,7 +281,7 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
   ): Promise<Collected<Encoding, Stdout, Stderr>> {
     if (this.#collected) throw invalidState("output() has been called already");
     this.#collected = true;
-    return (await collectOutput(this, this.#pipes, options)) as Collected<Encoding, Stdout, Stderr>;
+    return (await collectOutput(this, this.#pipes, this.#life.maxOutput, options)) as Collected<Encoding, Stdout, Stderr>;
   }
 
   /** Holds the event loop again. */
@@ -287,17 +301,20 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
   /** Terminates it, closes its pipes, and waits until nothing is left: for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.terminate();
+    this.#termination.giveUp();
+    await this.#cutting;
     this.#pipes.destroy();
     await this.closed;
-    this.#forget();
+    this.#entry.forget();
   }
 
   /** Kills it by SIGKILL and closes its pipes; it is reaped in the background: for `using`. */
   [Symbol.dispose](): void {
     if (this.#exit === undefined) this.#termination.force({ reason: "terminated" });
+    if (this.#pipes.open > 0) this.#drained = false;
     this.#pipes.destroy();
     this.unref();
-    if (this.#exit !== undefined) this.#forget();
+    if (this.#exit !== undefined) this.#entry.forget();
   }
 
   /** @internal Milliseconds from the spawn to `closed`, or to now. */
@@ -308,7 +325,8 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
   /** @internal The error for an end that was not clean; undefined for a clean one. */
   endError(outcome: Outcome): BroodError | undefined {
     const { cause } = this.#termination;
-    return isClean(outcome.exit, cause) ? undefined : endError(this, outcome.exit, cause, outcome);
+    if (!isClean(outcome.exit, cause)) return endError(this.#told, outcome.exit, cause, outcome);
+    return !outcome.drained && this.#life.drain.then === "error" ? drainError(this.#told, outcome) : undefined;
   }
 
   /** @internal Called by the monitor. */
@@ -331,60 +349,44 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
     return `Child { ${describeCommand(this)}, pid ${this.pid}, ${state}${waits}${held.map((fd) => `fd ${fd}`).join(" ")} }`;
   }
 
-  #signal(signal: number): boolean {
-    const result = this.#monitor.native.signal(this.#index, signal);
-    if (result < 0)
-      throw Object.assign(systemError(-result, "kill"), {
-        message: `cannot send ${signalName(signal)} to ${describeCommand(this)} (pid ${this.pid}): ${errnoWords(-result)}`,
-      });
-    return result === 1;
+  /** What messages tell of it. */
+  get #told(): { command: string; args: readonly string[]; cwd: string | undefined } {
+    return { command: this.command, args: this.args, cwd: this.#cwd };
+  }
+
+  #signal(signal: number, ends: boolean): boolean {
+    return this.#entry.signal(signal, () => `${describeCommand(this)} (pid ${this.pid})`, ends);
   }
 
   #onExit(exit: ExitState): void {
     this.#exit = exit;
-    this.#termination.ended();
-    this.#leaveGroup();
+    live.delete(this);
+    this.#entry.exited();
     this.#exited.settle(exit);
     this.#waiters.end(exit);
     this.#pipes.settle();
-    this.#cutIfEnded();
-    this.#closeIfOver();
+    this.#termination.exited();
+    if (this.#pipes.open === 0) this.#termination.ended();
   }
 
-  /** Pipes that others hold after an end that was asked for, or past the child's own time, are cut. */
-  #cutIfEnded(): void {
-    const cause = this.#termination.cause;
-    if (this.#exit === undefined || cause === undefined) return;
-    this.#pipes.cut((fd) => cutError(cause, `fd ${fd} of ${describeCommand(this)}`));
+  /** Closes what others hold, when it is known who they are: closing may end them. */
+  async #cut(makeError: ((what: string) => Error) | undefined): Promise<void> {
+    if (this.#pipes.open === 0) return;
+    const holders = await findHolders(this.#pipes.links(), REASONABLE_MS);
+    // Meanwhile they may have come to their ends by themselves, or do so now.
+    const held = this.#pipes.cut(makeError && ((fd) => makeError(`fd ${fd} of ${describeCommand(this)}`)));
+    if (held.length === 0) return;
+    this.#drained = false;
+    this.#heldBy = holders
+      .map((holder) => ({ ...holder, fds: holder.fds.filter((fd) => held.includes(fd)) }))
+      .filter(({ fds }) => fds.length > 0);
   }
 
-  #closeIfOver(): void {
-    if (this.#exit === undefined || this.#pipes.open > 0 || this.#closedAt !== undefined) return;
+  #close(): void {
     this.#closedAt = performance.now();
-    this.#termination.stop();
     this.#hold();
-    this.#closed.settle(this.#exit);
+    this.#closed.settle(this.#exit as ExitState);
     this.#context.emitDestroy();
-  }
-
-  /** Keeps the native entry only for a group that has members left. */
-  #leaveGroup(): void {
-    const left = this.#monitor.native.signalGroup(this.#index, 0);
-    if (left === -ENOSYS) this.#groupLost = true;
-    if (left === 0 || left === -ENOSYS) {
-      this.#forget();
-      return;
-    }
-    // There are no more events; and a monitor that knew it would keep it from ever being collected.
-    this.#monitor.unwatch(this.#index);
-    leftGroups.register(this, { owner: this.#monitor, index: this.#index }, this);
-  }
-
-  #forget(): void {
-    if (this.#forgotten) return;
-    this.#forgotten = true;
-    leftGroups.unregister(this);
-    this.#monitor.remove(this.#index);
   }
 
   /** The event loop is held until `closed`, unless unref'ed. */
@@ -401,35 +403,6 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
 export type Child<Options = SpawnOptions> = ChildWith<StdinOf<Options>, StdoutOf<Options>, StderrOf<Options>>;
 export const Child = ChildWith;
 
-/** A promise that is made only if somebody asks for it, before or after it is settled. */
-class Settling<T> {
-  #promise: Promise<T> | undefined;
-  #resolve: ((value: T) => void) | undefined;
-  #value: { value: T } | undefined;
-
-  get promise(): Promise<T> {
-    this.#promise ??=
-      this.#value !== undefined
-        ? Promise.resolve(this.#value.value)
-        : new Promise((resolve) => {
-            this.#resolve = resolve;
-          });
-    return this.#promise;
-  }
-
-  settle(value: T): void {
-    this.#value = { value };
-    this.#resolve?.(value);
-  }
-}
-
 function checkSignal(signal: unknown): void {
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw wrongType("options.signal", "an AbortSignal", signal);
-}
-
-function groupLost(): UnsupportedError {
-  return new UnsupportedError(
-    "pidfd-signal-process-group",
-    "cannot reach a process group after its leader has ended: this needs Linux 6.9",
-  );
 }

@@ -2,7 +2,17 @@
  * What a child's end means: its reason, whether it is clean, and the error if it is not.
  */
 
-import { AbortError, type BroodError, ExitError, type Outcome, type Reason, TimeoutError } from "../errors.js";
+import {
+  AbortError,
+  type BroodError,
+  DrainError,
+  ExitError,
+  type Holder,
+  type Outcome,
+  OutputError,
+  type Reason,
+  TimeoutError,
+} from "../errors.js";
 import { describeState } from "../kernel/events.js";
 import type { ExitState } from "../states.js";
 import type { Cause } from "./termination.js";
@@ -10,12 +20,19 @@ import type { Cause } from "./termination.js";
 interface Command {
   command: string;
   args: readonly string[];
+  /** The directory that it was started in, if one was asked for. */
+  cwd?: string | undefined;
 }
 
 /** Shows a command in a message, shortened. */
 export function describeCommand({ command, args }: Command): string {
   const line = [command, ...args].map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : JSON.stringify(word))).join(" ");
   return line.length > 120 ? `${line.slice(0, 117)}...` : line;
+}
+
+/** The same, with its directory. */
+function describeWhere(command: Command): string {
+  return `${describeCommand(command)}${command.cwd === undefined ? "" : ` (in ${command.cwd})`}`;
 }
 
 /** Gives the one reason why a child ended. */
@@ -39,16 +56,53 @@ export function isClean(exit: ExitState, cause: Cause | undefined): boolean {
 /** Makes the error for an end that is not clean. */
 export function endError(child: Command, exit: ExitState, cause: Cause | undefined, outcome: Partial<Outcome> = {}): BroodError {
   const fields = { command: child.command, args: [...child.args], exit, reason: reasonFor(exit, cause), ...outcome };
-  const what = describeCommand(child);
-  const how = describeState(exit);
+  const what = describeWhere(child);
+  const how = `${describeState(exit)}${outcome.drained === false ? held(outcome.heldBy ?? []) : ""}`;
   if (cause?.reason === "timeout") return new TimeoutError(`${what} ran longer than ${cause.ms} ms, and ${how}`, fields);
+  if (cause?.reason === "idle") {
+    const why = cause.waitsFor === undefined ? "" : ` (it was waiting for ${cause.waitsFor})`;
+    return new TimeoutError(`${what} gave no output for ${cause.ms} ms${why}, and ${how}`, fields);
+  }
   if (cause?.reason === "aborted") return new AbortError(`${what} was aborted, and ${how}`, cause.because, fields);
-  return new ExitError(`${what} ${how}${lastLine(fields.stderr)}`, fields);
+  return new ExitError(`${what} ${how}${lastLines(fields.stderr)}`, fields);
 }
 
-/** The last line of stderr, which mostly says why. */
-function lastLine(stderr: unknown): string {
-  const text = typeof stderr === "string" ? stderr : stderr instanceof Uint8Array ? Buffer.from(stderr).toString() : "";
-  const line = text.trimEnd().split("\n").at(-1)?.trim() ?? "";
-  return line === "" ? "" : `: ${line.length > 200 ? `${line.slice(0, 197)}...` : line}`;
+/** Makes the error for a command that ended well, but whose pipes others held for too long. */
+export function drainError(child: Command, outcome: Outcome): DrainError {
+  return new DrainError(`${describeWhere(child)} ${describeState(outcome.exit)}${held(outcome.heldBy)}`, outcome);
+}
+
+/** Makes the error for output that no string can hold: the bytes are kept. */
+export function outputError(child: Command, fd: number, bytes: number, outcome: Outcome): OutputError {
+  const what = `${describeCommand(child)} gave ${bytes} bytes on fd ${fd}, more than a string can hold`;
+  return new OutputError(`${what}: use encoding "buffer" or maxOutput`, {
+    ...outcome,
+    reason: outcome.reason === "exit" ? "output" : outcome.reason,
+  });
+}
+
+function held(holders: readonly Holder[]): string {
+  const who = holders.map(({ pid, command }) => `${pid} (${command})`).join(", ");
+  return `, its output is still held by ${who === "" ? "another process" : who}`;
+}
+
+/** What would move or colour the terminal that the message is shown on. */
+const CONTROLS = /\x1b\[[\d;?]*[A-Za-z]|[\x00-\x1f\x7f]/g;
+const MOST_LINES = 3;
+const LONGEST_LINE = 200;
+
+/** The last lines of stderr, which mostly say why. */
+function lastLines(stderr: unknown): string {
+  const text =
+    typeof stderr === "string" ? stderr : stderr instanceof Uint8Array ? Buffer.from(stderr.slice(-2000)).toString() : "";
+  const lines = text
+    .trimEnd()
+    .slice(-2000)
+    .replace(CONTROLS, (control) => (control === "\n" ? control : " "))
+    .split("\n")
+    .slice(-MOST_LINES)
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
+  if (lines.length === 0) return "";
+  return `: ${lines.map((line) => (line.length > LONGEST_LINE ? `${line.slice(0, LONGEST_LINE - 3)}...` : line)).join(" | ")}`;
 }

@@ -20,17 +20,34 @@ export async function feed(stdin: Writable, input: Input): Promise<void> {
     return;
   }
   const iterator = Symbol.asyncIterator in input ? input[Symbol.asyncIterator]() : input[Symbol.iterator]();
-  const gone = new Promise<undefined>((resolve) => stdin.once("close", () => resolve(undefined)));
+  const orGone = untilClosed(stdin);
   for (;;) {
     // An input that never comes doesn't outlast the child.
-    const next = await Promise.race([iterator.next(), gone]);
+    const next = await orGone(Promise.resolve(iterator.next()));
     if (next === undefined) break;
     if (next.done === true) {
       stdin.end();
       return;
     }
-    if (!stdin.write(next.value)) await Promise.race([new Promise((resolve) => stdin.once("drain", resolve)), gone]);
+    if (!stdin.write(next.value)) await orGone(new Promise((resolve) => stdin.once("drain", resolve)));
   }
   // Not awaited: it may be stuck in what never comes. Nothing depends on it any more.
   void (async () => iterator.return?.())().catch(() => {});
+}
+
+/** Makes a function that waits for a promise, or gives undefined as soon as the stream has closed. */
+function untilClosed(stream: Writable): <T>(promise: Promise<T>) => Promise<T | undefined> {
+  let closed = false;
+  let onClose = (): void => {};
+  stream.once("close", () => {
+    closed = true;
+    onClose();
+  });
+  // Not Promise.race with one promise of the end: that would keep every step of a long input alive.
+  return (promise) =>
+    new Promise((resolve, reject) => {
+      onClose = () => resolve(undefined);
+      if (closed) onClose();
+      promise.then(resolve, reject);
+    });
 }

@@ -4,8 +4,10 @@
 
 import { conflict, outOfRange, wrongType, wrongValue } from "../errors.js";
 import { type Signal, signalNumber } from "../kernel/signals.js";
-import { PROGRAM_OPTION_NAMES, type ProgramOptions } from "../program/options.js";
-import { checkBoolean, checkNames } from "../program/validate.js";
+import { type PathLike, PROGRAM_OPTION_NAMES, type ProgramOptions } from "../program/options.js";
+import { checkBoolean, checkInteger, checkNames, checkPath } from "../program/validate.js";
+import type { Text } from "../program/writer.js";
+import type { Keep } from "./capture.js";
 
 /** Options of `spawn`. */
 export interface SpawnOptions extends ProgramOptions {
@@ -16,6 +18,19 @@ export interface SpawnOptions extends ProgramOptions {
   signal?: AbortSignal | undefined;
   /** Ends the child after so many milliseconds, as by `terminate()`. Default: none; 0 is none. */
   timeout?: number | undefined;
+  /**
+   * Ends the child after so many milliseconds in which no byte went through any of its pipes, as by
+   * `terminate()`. Bytes that a slow reader of ours has yet to take don't
+   * count as idle. Default: none; 0 is none.
+   */
+  idleTimeout?: number | undefined;
+  /**
+   * How long, after the child has exited, pipes that other processes hold are read on. Default for `spawn`: to
+   * their end. For `run`: until 2000 ms have passed without a byte.
+   */
+  drain?: Drain | undefined;
+  /** What is kept of output that is collected (by `run` and `output()`), of each fd. Default: all. A number: its head. */
+  maxOutput?: number | MaxOutput | undefined;
   /** The polite signal of `terminate()`, `timeout`, `signal` and `cleanup`. Default SIGTERM. */
   killSignal?: Signal | undefined;
   /**
@@ -29,6 +44,32 @@ export interface SpawnOptions extends ProgramOptions {
   detached?: boolean | undefined;
 }
 
+/** How long pipes are read on that others hold. What has arrived is never thrown away. */
+export interface Drain {
+  /** At most so many milliseconds from the exit. Default: no bound. */
+  timeout?: number | undefined;
+  /** At most so many milliseconds without a byte. Default: no bound. */
+  idle?: number | undefined;
+  /**
+   * What is done then: "close" (default) ends the pipes, and the result says `drained: false` and `heldBy`; "error"
+   * does the same, with a DrainError; "wait" waits for their end all the same. Without a bound: at once.
+   */
+  then?: "wait" | "close" | "error" | undefined;
+}
+
+/** What is kept of long output. Output that is too long ends nothing. */
+export interface MaxOutput {
+  /** How many bytes of each fd. */
+  bytes: number;
+  /** Which: the "head" (default), the "tail", or "both" in equal shares. The result's `omitted` says what is missing. */
+  keep?: Keep | undefined;
+  /**
+   * A file for the whole output of fd 1, made only if it is too long; that of another fd N goes to the same name with
+   * ".N" behind it.
+   */
+  spill?: PathLike | undefined;
+}
+
 /** Options of `run`. */
 export interface RunOptions extends SpawnOptions {
   /** What is written to the command's fd 0, which is then closed. Default: nothing, fd 0 is the null device. */
@@ -39,10 +80,32 @@ export interface RunOptions extends SpawnOptions {
   reject?: boolean | undefined;
 }
 
+/** A Drain with its defaults filled in. */
+export interface DrainPlan {
+  timeout: number | undefined;
+  idle: number | undefined;
+  /** What is done then. */
+  then: "wait" | "close" | "error";
+}
+
+/** A MaxOutput with its defaults filled in. */
+export interface Limit {
+  bytes: number;
+  keep: Keep;
+  spill: Text | undefined;
+}
+
+export const DRAIN_TO_THE_END: DrainPlan = { timeout: undefined, idle: undefined, then: "wait" };
+/** Long enough for a last word of a process that is on its way out, short enough not to look like a hang. */
+export const DRAIN_WHILE_BUSY: DrainPlan = { timeout: undefined, idle: 2000, then: "close" };
+
 /** The part of the options that concerns the child's life, with defaults filled in. */
 export interface Life {
   signal: AbortSignal | undefined;
   timeout: number;
+  idleTimeout: number;
+  drain: DrainPlan;
+  maxOutput: Limit | undefined;
   killSignal: number;
   forceKillAfterDelay: number | false;
   cleanup: boolean;
@@ -52,6 +115,9 @@ export interface Life {
 const LIFE_NAMES = Object.keys({
   signal: 0,
   timeout: 0,
+  idleTimeout: 0,
+  drain: 0,
+  maxOutput: 0,
   killSignal: 0,
   forceKillAfterDelay: 0,
   cleanup: 0,
@@ -85,8 +151,8 @@ export function readArguments<Options>(
 }
 
 /** Checks the options that concern the child's life. */
-export function readLife(options: SpawnOptions): Life {
-  const { signal, timeout, killSignal, forceKillAfterDelay } = options;
+export function readLife(options: SpawnOptions, drainDefault: DrainPlan): Life {
+  const { signal, timeout, idleTimeout, drain, killSignal, forceKillAfterDelay } = options;
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw wrongType("options.signal", "an AbortSignal", signal);
   const detached = options.detached === undefined ? false : checkBoolean(options.detached, "options.detached");
   if (detached && options.session === false) throw conflict("options.detached is a session of its own: session can't be false");
@@ -96,6 +162,9 @@ export function readLife(options: SpawnOptions): Life {
   return {
     signal,
     timeout: timeout === undefined ? 0 : checkMs(timeout, "options.timeout"),
+    idleTimeout: idleTimeout === undefined ? 0 : checkMs(idleTimeout, "options.idleTimeout"),
+    drain: drain === undefined ? drainDefault : readDrain(drain),
+    maxOutput: readMaxOutput(options.maxOutput),
     killSignal: signalNumber(killSignal ?? "SIGTERM", "options.killSignal"),
     forceKillAfterDelay:
       forceKillAfterDelay === undefined
@@ -112,6 +181,41 @@ function checkMs(value: unknown, name: string): number {
   if (typeof value !== "number") throw wrongType(name, "a number of milliseconds", value);
   if (!(value >= 0 && value <= MOST_MS)) throw outOfRange(name, `from 0 to ${MOST_MS} milliseconds`, value);
   return value;
+}
+
+function readDrain(drain: Drain): DrainPlan {
+  const { timeout, idle, then = "close" } = checkNames(drain, "options.drain", ["timeout", "idle", "then"]) as Drain;
+  if (!["wait", "close", "error"].includes(then))
+    throw wrongValue("options.drain.then", then, 'must be "wait", "close" or "error"');
+  const plan = {
+    timeout: timeout === undefined ? undefined : checkMs(timeout, "options.drain.timeout"),
+    idle: idle === undefined ? undefined : checkMs(idle, "options.drain.idle"),
+    then,
+  };
+  return plan.timeout === undefined && plan.idle === undefined ? { ...plan, timeout: 0 } : plan;
+}
+
+const KEEPS: readonly Keep[] = ["head", "tail", "both"];
+
+function readMaxOutput(limit: SpawnOptions["maxOutput"]): Limit | undefined {
+  if (limit === undefined) return undefined;
+  const given = typeof limit === "object" ? limit : { bytes: limit };
+  const {
+    bytes,
+    keep = "head",
+    spill,
+  } = checkNames(given, "options.maxOutput", ["bytes", "keep", "spill"]) as unknown as MaxOutput;
+  if (!KEEPS.includes(keep)) throw wrongValue("options.maxOutput.keep", keep, `must be one of ${KEEPS.join(", ")}`);
+  return {
+    bytes: checkInteger(
+      bytes,
+      typeof limit === "object" ? "options.maxOutput.bytes" : "options.maxOutput",
+      0,
+      Number.MAX_SAFE_INTEGER,
+    ),
+    keep,
+    spill: spill === undefined ? undefined : checkPath(spill, "options.maxOutput.spill"),
+  };
 }
 
 /** Checks the options that only `run` has. */

@@ -2,13 +2,15 @@
  * Collecting a child's output: straight from the pipes, without streams, unless somebody made one.
  */
 
-import type { Outcome, Reason } from "../errors.js";
-import { wrongValue } from "../errors.js";
+import { constants } from "node:buffer";
+import { type Holder, type Omission, type Outcome, type Reason, wrongValue } from "../errors.js";
 import { checkNames } from "../program/validate.js";
 import type { ExitState } from "../states.js";
+import { Capture, type CaptureLimit } from "./capture.js";
 import type { ChildPipes } from "./child-pipes.js";
 import type { ChildOutput } from "./child-types.js";
-import { reasonFor } from "./ending.js";
+import { outputError, reasonFor } from "./ending.js";
+import type { Limit } from "./options.js";
 import type { PipeReader } from "./pipe-reader.js";
 
 /** How output is given. */
@@ -38,66 +40,110 @@ interface Finishing {
   readonly closed: Promise<ExitState>;
   readonly durationMs: number;
   readonly reason: Reason | null;
+  readonly drained: boolean | null;
+  readonly heldBy: readonly Holder[];
 }
 
-/** Collects all that is piped, waits for the end of everything. */
+/**
+ * Collects all that is piped, waits for the end of everything.
+ *
+ * @throws OutputError for text that no string can hold.
+ */
 export async function collectOutput<Encoding extends "utf8" | "buffer">(
   child: Finishing,
   pipes: ChildPipes,
+  limit: Limit | undefined,
   options: OutputOptions<Encoding>,
 ): Promise<Collected<Encoding>> {
   const { encoding = "utf8" } = checkNames(options, "options", ["encoding"]);
   if (encoding !== "utf8" && encoding !== "buffer") throw wrongValue("options.encoding", encoding, 'must be "utf8" or "buffer"');
-  const chunks = new Map<number, Buffer[]>();
-  const pending: Promise<unknown>[] = [];
-  for (const fd of pipes.readable()) {
+  const captures = new Map<number, Capture>();
+  const pending = pipes.readable().map((fd) => {
     const reader = pipes.untouchedReader(fd);
-    const collected: Buffer[] = [];
-    chunks.set(fd, collected);
-    pending.push(
-      reader !== undefined
-        ? collectReader(reader, collected)
-        : collectStream(pipes.stream(fd) as AsyncIterable<Buffer>, collected),
-    );
-  }
+    const bound = limit && limitFor(limit, fd);
+    return new Promise<void>((resolve) => {
+      captures.set(
+        fd,
+        reader ? fromReader(reader, bound, resolve) : fromStream(pipes.stream(fd) as AsyncIterable<Buffer>, bound, resolve),
+      );
+    });
+  });
   await Promise.all(pending);
   const exit = await child.closed;
-  const give = (fd: number): OutputOf<Encoding> => {
-    const bytes = Buffer.concat(chunks.get(fd) as Buffer[]);
-    return (encoding === "buffer" ? bytes : bytes.toString()) as OutputOf<Encoding>;
-  };
-  const result = {
-    command: child.command,
-    args: [...child.args],
-    stdout: chunks.has(1) ? give(1) : null,
-    stderr: chunks.has(2) ? give(2) : null,
-    exit,
-    durationMs: child.durationMs,
-    reason: child.reason ?? reasonFor(exit, undefined),
-  } as Collected<Encoding>;
-  const others = [...chunks.keys()].filter((fd) => fd !== 1 && fd !== 2);
-  if (others.length > 0) result.fds = Object.fromEntries(others.map((fd) => [fd, give(fd)]));
-  return result;
+  return give(child, exit, captures, encoding) as Collected<Encoding>;
+}
+
+/** Each fd spills to a file of its own. */
+function limitFor({ bytes, keep, spill }: Limit, fd: number): CaptureLimit {
+  if (spill === undefined) return { bytes, keep, spill };
+  const path = typeof spill === "string" ? spill : Buffer.from(spill);
+  return { bytes, keep, spill: fd === 1 ? path : Buffer.concat([Buffer.from(path), Buffer.from(`.${fd}`)]) };
 }
 
 /** A pipe that was cut, or failed, gives what it gave: the reason of the end tells the rest. */
-function collectReader(reader: PipeReader, chunks: Buffer[]): Promise<void> {
-  return new Promise((resolve) => {
-    reader.attach({
-      data: (chunk) => {
-        chunks.push(chunk);
-        return true;
-      },
-      end: () => resolve(),
-    });
-    reader.resume();
-  });
+function fromReader(reader: PipeReader, limit: CaptureLimit | undefined, done: () => void): Capture {
+  const capture = new Capture(limit, () => reader.resume(), done);
+  reader.attach(capture);
+  reader.resume();
+  return capture;
 }
 
-async function collectStream(stream: AsyncIterable<Buffer | string>, chunks: Buffer[]): Promise<void> {
+function fromStream(stream: AsyncIterable<Buffer | string>, limit: CaptureLimit | undefined, done: () => void): Capture {
+  let wake = (): void => {};
+  const capture = new Capture(limit, () => wake(), done);
+  const pump = async (): Promise<void> => {
+    for await (const chunk of stream) {
+      if (capture.data(typeof chunk === "string" ? Buffer.from(chunk) : chunk)) continue;
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+  };
+  // As above.
+  void pump().then(
+    () => capture.end(),
+    () => capture.end(),
+  );
+  return capture;
+}
+
+function give(child: Finishing, exit: ExitState, captures: Map<number, Capture>, encoding: "utf8" | "buffer"): object {
+  const output: Record<number, string | Buffer> = {};
+  const omitted: Record<number, Omission> = {};
+  let tooLong: number | undefined;
+  for (const [fd, capture] of captures) {
+    const bytes = encoding === "buffer" ? capture.bytes() : undefined;
+    const text = bytes ?? tryText(capture);
+    if (text === undefined) tooLong ??= fd;
+    const given = text ?? capture.bytes();
+    output[fd] = given.output;
+    if (given.omitted !== undefined) omitted[fd] = given.omitted;
+  }
+  const { 1: stdout = null, 2: stderr = null, ...others } = output;
+  const outcome: Outcome & { fds?: object } = {
+    command: child.command,
+    args: [...child.args],
+    stdout,
+    stderr,
+    exit,
+    durationMs: child.durationMs,
+    reason: child.reason ?? reasonFor(exit, undefined),
+    drained: child.drained ?? true,
+    heldBy: child.heldBy,
+    omitted,
+  };
+  if (Object.keys(others).length > 0) outcome.fds = others;
+  if (tooLong !== undefined) throw outputError(child, tooLong, output[tooLong]?.length ?? 0, outcome);
+  return outcome;
+}
+
+/** Text, or nothing if no string can hold it. */
+function tryText(capture: Capture): ReturnType<Capture["text"]> | undefined {
   try {
-    for await (const chunk of stream) chunks.push(typeof chunk === "string" ? Buffer.from(chunk) : chunk);
-  } catch {
-    // As above.
+    return capture.text();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ERR_STRING_TOO_LONG" || capture.total > constants.MAX_STRING_LENGTH)
+      return undefined;
+    throw error;
   }
 }

@@ -28,6 +28,8 @@ export class PipeEnd implements Watcher {
   /** The child's fd. */
   readonly target: number;
   readonly kind: InputKind;
+  /** When a byte last arrived or moved: a time of performance.now(), 0 if none has. */
+  lastActivity = 0;
   reading: Side | undefined;
   writing: Side | undefined;
   readonly #monitor: Monitor;
@@ -67,18 +69,30 @@ export class PipeEnd implements Watcher {
     // No memory for the registration: look again later, rather than never.
     if (result < 0) {
       this.#armed = false;
-      setImmediate(() => this.inContext(() => this.#ready(READABLE | WRITABLE)));
+      setImmediate(() => {
+        this.arm();
+        this.inContext(() => this.#ready(READABLE | WRITABLE));
+      });
     }
   }
 
   /** Bytes read, 0 at the end, or a negated errno. */
   read(bytes: Uint8Array, length: number): number {
-    return this.#monitor.native.read(this.#index, bytes, 0, length);
+    const n = this.#monitor.native.read(this.#index, bytes, 0, length);
+    if (n > 0) this.lastActivity = performance.now();
+    return n;
   }
 
   /** Bytes written, or a negated errno. */
   write(bytes: Uint8Array, offset: number): number {
-    return this.#monitor.native.write(this.#index, bytes, offset, bytes.length - offset);
+    const n = this.#monitor.native.write(this.#index, bytes, offset, bytes.length - offset);
+    if (n > 0) this.lastActivity = performance.now();
+    return n;
+  }
+
+  /** What the other end is called in /proc/PID/fd. */
+  link(): string {
+    return `${this.kind === INPUT.socket ? "socket" : "pipe"}:[${this.#monitor.native.farInode(this.#index)}]`;
   }
 
   /** How many bytes can be on their way when the child has exited. */
@@ -97,6 +111,7 @@ export class PipeEnd implements Watcher {
   }
 
   #ready(mask: number): void {
+    if (mask & EPOLLIN) this.lastActivity = performance.now();
     if (mask & READABLE) this.reading?.onReady((mask & HUNG_UP) !== 0);
     if (mask & WRITABLE) this.writing?.onReady((mask & HUNG_UP) !== 0);
   }

@@ -109,17 +109,46 @@ export class PipeReader implements Side {
     }
   }
 
-  /** Ends it here: what has arrived stays readable, then comes this error. */
-  cut(error: Error): void {
-    if (this.#over) return;
-    this.#finish(error);
+  /** Whether there is something to read that our reader, slow as it is, has yet to take. Nobody's reader is not slow. */
+  get backlogged(): boolean {
+    return !this.#over && !this.#wanting && this.#ready && this.#sink !== undefined;
+  }
+
+  /** Has arriving bytes noticed, also while nobody reads. */
+  watch(): void {
+    if (!this.#over) this.#end.arm();
+  }
+
+  /**
+   * Ends it here: what has arrived stays readable, then comes this error, or a clean end.
+   *
+   * @returns whether it was open. False: its end was there to be found.
+   */
+  cut(error: Error | undefined): boolean {
+    this.#drain();
+    const open = !this.#over;
+    if (open) this.#finish(error);
     if (this.#wanting) this.#pump();
+    return open;
+  }
+
+  /** Closes it now. Who collects gets what has arrived, and the end. */
+  abandon(): void {
+    const sink = this.#sink;
+    if (sink !== undefined && !this.#told) {
+      this.#drain();
+      this.#told = true;
+      for (const chunk of this.#kept) sink.data(chunk);
+      sink.end(this.#error);
+    }
+    this.close();
   }
 
   /** Nobody will read any more. */
   close(): void {
+    // Who comes later finds the end.
+    this.#told = this.#sink !== undefined;
     this.#sink = undefined;
-    this.#told = true;
     this.#kept.length = 0;
     if (!this.#over) this.#finish(undefined);
   }

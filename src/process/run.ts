@@ -8,7 +8,7 @@ import type { PathLike, TextLike } from "../program/options.js";
 import type { Child } from "./child.js";
 import type { StderrOf, StdoutOf } from "./child-types.js";
 import { feed, type Input } from "./feed.js";
-import { RUN_OPTION_NAMES, type RunOptions, readArguments, readRun } from "./options.js";
+import { DRAIN_WHILE_BUSY, RUN_OPTION_NAMES, type RunOptions, readArguments, readRun } from "./options.js";
 import type { Collected } from "./output.js";
 import { start } from "./spawn.js";
 
@@ -51,7 +51,7 @@ export async function run(file: PathLike, args?: unknown, options?: unknown): Pr
       throw conflict("options.input excludes stdin, stdio and fd 0 in fds");
     }
   }
-  const child = start(file, call.args, rest, [input === undefined ? "ignore" : "pipe", "pipe", "pipe"]);
+  const child = start(file, call.args, rest, [input === undefined ? "ignore" : "pipe", "pipe", "pipe"], DRAIN_WHILE_BUSY);
   const [result, failure] = await Promise.all([
     child.output({ encoding }),
     input === undefined ? undefined : feedOrTerminate(child, input),

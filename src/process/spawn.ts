@@ -9,7 +9,7 @@ import type { StdioDefaults } from "../program/stdio.js";
 import type { Text } from "../program/writer.js";
 import { Child } from "./child.js";
 import { describeCommand } from "./ending.js";
-import { readArguments, readLife, SPAWN_OPTION_NAMES, type SpawnOptions } from "./options.js";
+import { DRAIN_TO_THE_END, type DrainPlan, readArguments, readLife, SPAWN_OPTION_NAMES, type SpawnOptions } from "./options.js";
 
 const PIPES: StdioDefaults = ["pipe", "pipe", "pipe"];
 
@@ -34,12 +34,18 @@ export function spawn<const Options extends SpawnOptions = object>(
 ): Child<Options>;
 export function spawn(file: PathLike, args?: unknown, options?: unknown): Child<SpawnOptions> {
   const call = readArguments<SpawnOptions>(args, options, SPAWN_OPTION_NAMES);
-  return start(file, call.args, call.options, PIPES);
+  return start(file, call.args, call.options, PIPES, DRAIN_TO_THE_END);
 }
 
 /** Starts a child with checked option names. Shared with `run`, which has other defaults. */
-export function start(file: unknown, args: unknown, options: SpawnOptions, defaults: StdioDefaults): Child<SpawnOptions> {
-  const life = readLife(options);
+export function start(
+  file: unknown,
+  args: unknown,
+  options: SpawnOptions,
+  defaults: StdioDefaults,
+  drain: DrainPlan,
+): Child<SpawnOptions> {
+  const life = readLife(options, drain);
   const planned = plan(file, args, life.detached ? { ...options, session: true } : options, defaults);
   const [, ...words] = planned.plan.argv.map(asString);
   const command = asString(planned.plan.file);
@@ -49,9 +55,14 @@ export function start(file: unknown, args: unknown, options: SpawnOptions, defau
       life.signal.reason,
     );
   }
-  const launched = launch(planned, life.cleanup ? life.killSignal : 0);
+  const launched = launch(planned, {
+    signal: life.cleanup ? life.killSignal : 0,
+    grace: life.forceKillAfterDelay === false ? -1 : life.forceKillAfterDelay,
+  });
   const data = typeof planned.data === "string" ? Buffer.from(planned.data) : planned.data;
-  return new Child({ launched, command, args: words, life, data });
+  const { cwd } = planned.plan;
+  const where = cwd === undefined ? undefined : typeof cwd === "number" ? `fd ${cwd}` : asString(cwd);
+  return new Child({ launched, command, args: words, cwd: where, life, data });
 }
 
 function asString(text: Text): string {

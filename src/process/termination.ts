@@ -1,82 +1,127 @@
 /**
- * How a child is made to end: the polite signal, time to comply, SIGKILL. One for each child, whatever
- * asked for it: `terminate()`, `timeout`, `signal`, the end of its scope. The first cause is the one told.
+ * How a child comes to its end: drives the state machine of life-cycle.ts. One for each child, whatever asks
+ * for its end; the first cause is the one told.
  */
 
-import { AbortError, type BroodError, TimeoutError } from "../errors.js";
+import { AbortError, type BroodError, DrainError, type Reason, TimeoutError } from "../errors.js";
+import { LIFE, type LifeAction, type LifeEvent, type LifeState } from "./life-cycle.js";
 import type { Life } from "./options.js";
+import { Quiet } from "./quiet.js";
+import { waitsForInput } from "./waits-for-input.js";
 
 const SIGKILL = 9;
 
 /** Why a child is made to end. */
-export type Cause = { reason: "timeout"; ms: number } | { reason: "aborted"; because: unknown } | { reason: "terminated" };
+export type Cause =
+  | { reason: "timeout"; ms: number }
+  | { reason: "idle"; ms: number; waitsFor: string | undefined }
+  | { reason: "aborted"; because: unknown }
+  | { reason: "terminated" };
 
-/** Who is to end. */
-interface Terminable {
+/** The reasons that are causes, too. */
+export const CAUSES: readonly Reason[] = ["timeout", "idle", "aborted", "terminated"] satisfies Cause["reason"][];
+
+/** The child, as far as its end needs it. */
+interface Mortal {
+  readonly pid: number;
   /** Sends a signal, if it lives. */
   send(signal: number): void;
-  /** Its end has been asked for; it may have come before. */
-  onTermination(): void;
+  /** When a byte last went through one of its pipes: a time of performance.now(). */
+  lastActivity(): number;
+  /** Closes the pipes that are held. Undefined: as if they had ended. */
+  cut(makeError: ((what: string) => Error) | undefined): void;
+  /** Everything is over. */
+  close(): void;
 }
 
 export class Termination {
   readonly #life: Life;
-  readonly #child: Terminable;
+  readonly #child: Mortal;
+  #state: LifeState = "running";
   #cause: Cause | undefined;
   #timeout: NodeJS.Timeout | undefined;
-  #force: NodeJS.Timeout | undefined;
+  #grace: NodeJS.Timeout | undefined;
+  #drain: NodeJS.Timeout | undefined;
+  #idle: Quiet | undefined;
+  #drainIdle: Quiet | undefined;
   #onAbort: (() => void) | undefined;
 
-  /** Starts the clock and listens to the signal. */
-  constructor(life: Life, child: Terminable) {
+  readonly #actions: Record<LifeAction, () => void> = {
+    signal: () => this.#signal(),
+    kill: () => this.#send(SIGKILL),
+    drain: () => this.#startDraining(),
+    cut: () => this.#cut(),
+    giveUp: () => this.#giveUp(),
+    close: () => this.#close(),
+  };
+
+  /** Starts the clocks and listens to the signal. */
+  constructor(life: Life, child: Mortal) {
     this.#life = life;
     this.#child = child;
-    const { timeout, signal } = life;
-    if (timeout > 0) {
-      this.#timeout = setTimeout(() => this.begin({ reason: "timeout", ms: timeout }), timeout);
-      // The child holds the event loop, as long as it is to be held.
-      this.#timeout.unref();
-    }
+    const { timeout, idleTimeout, signal } = life;
+    if (timeout > 0) this.#timeout = setTimeout(() => this.begin({ reason: "timeout", ms: timeout }), timeout).unref();
+    if (idleTimeout > 0)
+      this.#idle = new Quiet(
+        idleTimeout,
+        () => child.lastActivity(),
+        () => this.#onIdle(idleTimeout),
+      );
     if (signal !== undefined) {
       this.#onAbort = () => this.begin({ reason: "aborted", because: signal.reason });
       signal.addEventListener("abort", this.#onAbort, { once: true });
     }
   }
 
+  get state(): LifeState {
+    return this.#state;
+  }
+
   get cause(): Cause | undefined {
     return this.#cause;
   }
 
-  /** Sends the polite signal, and SIGKILL after the delay. Later causes change nothing. */
+  /** Somebody wants its end. Later causes change nothing. */
   begin(cause: Cause): void {
-    if (this.#cause !== undefined) return;
+    const before = this.#state;
+    if (this.#cause !== undefined || before === "cutting" || before === "closed") return;
     this.#cause = cause;
-    const { killSignal, forceKillAfterDelay } = this.#life;
-    this.#send(killSignal);
-    if (killSignal !== SIGKILL && forceKillAfterDelay !== false) {
-      this.#force = setTimeout(() => this.#send(SIGKILL), forceKillAfterDelay);
-      this.#force.unref();
-    }
-    this.#child.onTermination();
+    this.#dispatch("asked");
   }
 
-  /** Sends SIGKILL at once. */
+  /** The same, without the polite signal and without grace. */
   force(cause: Cause): void {
     this.#cause ??= cause;
-    this.#send(SIGKILL);
+    if (this.#state === "running") this.#state = "terminating";
+    this.#dispatch("graceOver");
   }
 
-  /** The child has ended. The clock and the signal still bound how long others may hold its pipes. */
+  /** Pipes that are held are not waited for any more, whatever `drain` says. */
+  giveUp(): void {
+    this.#dispatch("drainOver");
+  }
+
+  /** It has been reaped. */
+  exited(): void {
+    this.#dispatch("exited");
+  }
+
+  /** Its last pipe is at its end. */
   ended(): void {
-    clearTimeout(this.#force);
+    this.#dispatch("ended");
   }
 
-  /** Its pipes are closed, too: nothing of this is needed any more. */
-  stop(): void {
-    clearTimeout(this.#timeout);
-    clearTimeout(this.#force);
-    if (this.#onAbort !== undefined) this.#life.signal?.removeEventListener("abort", this.#onAbort);
-    this.#onAbort = undefined;
+  #dispatch(event: LifeEvent): void {
+    const { to, action } = LIFE[this.#state][event];
+    this.#state = to;
+    if (action !== undefined) this.#actions[action]();
+  }
+
+  #signal(): void {
+    const { killSignal, forceKillAfterDelay } = this.#life;
+    this.#send(killSignal);
+    if (killSignal === SIGKILL || forceKillAfterDelay === false) return;
+    this.#grace = setTimeout(() => this.#dispatch("graceOver"), forceKillAfterDelay).unref();
   }
 
   /** A child that changed its user may be beyond our reach: then its own end is waited for. */
@@ -87,16 +132,57 @@ export class Termination {
       // EPERM. There is nobody to tell here; kill() tells who asks.
     }
   }
+
+  #onIdle(ms: number): void {
+    // Looked at before the signal changes what it does. The pid of one that has been reaped may be another's.
+    const waitsFor = this.#state === "running" ? waitsForInput(this.#child.pid) : undefined;
+    this.begin({ reason: "idle", ms, waitsFor });
+  }
+
+  #startDraining(): void {
+    const { timeout, idle, then } = this.#life.drain;
+    if (then === "wait") return;
+    const over = (): void => this.#dispatch("drainOver");
+    if (timeout !== undefined) this.#drain = setTimeout(over, timeout).unref();
+    if (idle !== undefined) this.#drainIdle = new Quiet(idle, () => this.#child.lastActivity(), over);
+  }
+
+  #cut(): void {
+    const cause = this.#cause as Cause;
+    this.#child.cut((what) => cutError(cause, what));
+  }
+
+  #giveUp(): void {
+    this.#child.cut(this.#life.drain.then === "error" ? notDrained : undefined);
+  }
+
+  #close(): void {
+    clearTimeout(this.#timeout);
+    clearTimeout(this.#grace);
+    clearTimeout(this.#drain);
+    this.#idle?.stop();
+    this.#drainIdle?.stop();
+    if (this.#onAbort !== undefined) this.#life.signal?.removeEventListener("abort", this.#onAbort);
+    this.#onAbort = undefined;
+    this.#child.close();
+  }
 }
 
 /** Makes the error in which a pipe of ours ends that was cut because of this cause. */
-export function cutError(cause: Cause, what: string): BroodError {
+function cutError(cause: Cause, what: string): BroodError {
   switch (cause.reason) {
     case "timeout":
       return new TimeoutError(`${what} was cut: the child was terminated after ${cause.ms} ms`);
+    case "idle":
+      return new TimeoutError(`${what} was cut: the child was terminated after ${cause.ms} ms without output`);
     case "aborted":
       return new AbortError(`${what} was cut: the operation was aborted`, cause.because);
     case "terminated":
       return new AbortError(`${what} was cut: the child was terminated`, undefined);
   }
+}
+
+/** Makes the error in which a pipe ends that others hold, where `drain` says so. */
+function notDrained(what: string): BroodError {
+  return new DrainError(`${what} is still held by another process, the child has exited`);
 }

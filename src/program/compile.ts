@@ -21,7 +21,9 @@ import type { ProgramWriter, Text } from "./writer.js";
 
 /** How often ETXTBSY is tried again, after 0.1, 0.2, 0.4 ... ms: 25 ms in all. */
 const BUSY_RETRIES = 8;
+/** Flags of EXEC and OPEN. */
 const EXTEND_ENVIRONMENT = 1;
+const OPEN_TRUSTED = 1;
 
 /** What one operation is about, for the message of its failure. */
 export interface Subject {
@@ -122,7 +124,14 @@ export function compile(plan: Plan, writer: ProgramWriter): Program {
   return { bytes: writer.finish(slots.count, inputs.length, targets), inputs, subjects };
 }
 
-type Emit = (subject: Subject, a?: number, b?: number, c?: number, data?: ReturnType<ProgramWriter["string"]>) => void;
+type Emit = (
+  subject: Subject,
+  a?: number,
+  b?: number,
+  c?: number,
+  data?: ReturnType<ProgramWriter["string"]>,
+  flags?: number,
+) => void;
 
 /** The steps that give the child its fds. Slots: the inputs, then the opened files, then the directory. */
 function fdSteps(plan: Plan, writer: ProgramWriter, op: Emit): { count: number; directory: number } {
@@ -130,7 +139,14 @@ function fdSteps(plan: Plan, writer: ProgramWriter, op: Emit): { count: number; 
   let count = inputs.length;
   const firstOpen = count;
   for (const file of opens) {
-    op({ operation: "OPEN", path: file.path }, count++, file.flags, file.mode, writer.string(file.path));
+    op(
+      { operation: "OPEN", path: file.path },
+      count++,
+      file.flags,
+      file.mode,
+      writer.string(file.path),
+      file.trusted ? OPEN_TRUSTED : 0,
+    );
   }
   let directory = 0;
   if (typeof plan.cwd === "number") {

@@ -153,5 +153,11 @@ function planSignals(options: ProgramOptions): Plan["signals"] {
 
 function signals(list: unknown, name: string): Plan["signals"]["block"] {
   if (list === undefined) return [0, 0];
-  return signalSet(checkArray(list, name).map((signal, i) => signalNumber(signal, `${name}[${i}]`)));
+  return signalSet(
+    checkArray(list, name).map((signal, i) => {
+      const number = signalNumber(signal, `${name}[${i}]`);
+      if (ALL_SIGNALS.includes(number)) return number;
+      throw wrongValue(`${name}[${i}]`, signal, "can't be ignored or blocked");
+    }),
+  );
 }

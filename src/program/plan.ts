@@ -20,6 +20,8 @@ export interface OpenFile {
   path: Text;
   flags: number;
   mode: number;
+  /** Not a user's path: surely no FIFO. */
+  trusted: boolean;
 }
 
 export interface FdMap {

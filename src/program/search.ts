@@ -3,6 +3,7 @@
  * empty and relative entries of PATH don't count, and a file that is not executable format is an error.
  */
 
+import { wrongValue } from "../errors.js";
 import type { ProgramOptions } from "./options.js";
 import { checkArray, checkPath, checkText } from "./validate.js";
 import type { Text } from "./writer.js";
@@ -19,6 +20,7 @@ export function candidatesFor(file: Text, options: ProgramOptions, environmentPa
       typeof options.path === "string"
         ? split(checkText(options.path, "options.path")).map((entry) => (entry.length === 0 ? "." : entry))
         : checkArray(options.path, "options.path").map((entry, i) => checkPath(entry, `options.path[${i}]`));
+    if (entries.length === 0) throw wrongValue("options.path", [], "must name at least one directory");
     return entries.map((entry) => within(entry, file));
   }
   return split(environmentPath ?? DEFAULT_PATH)

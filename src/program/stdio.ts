@@ -145,7 +145,12 @@ function resolve(request: Request, context: Context): Source | "close" {
     if (typeof letters !== "string" || !Object.hasOwn(MODES, letters)) {
       throw wrongValue(`${name}.mode`, letters, `must be one of ${Object.keys(MODES).join(", ")}`);
     }
-    stdio.map.opens.push({ path: checkPath(file, `${name}.file`), flags: MODES[letters as FileMode], mode: 0o666 });
+    stdio.map.opens.push({
+      path: checkPath(file, `${name}.file`),
+      flags: MODES[letters as FileMode],
+      mode: 0o666,
+      trusted: false,
+    });
     return { from: "open", open: stdio.map.opens.length - 1 };
   }
   if ("pipe" in entry && (entry.pipe === "r" || entry.pipe === "w") && Object.keys(entry).length === 1) {
@@ -177,7 +182,7 @@ function wordSource(word: StdioWord, { target, name }: Request, context: Context
       return "close";
     case "ignore":
       if (context.nullDevice === undefined) {
-        context.stdio.map.opens.push({ path: "/dev/null", flags: O_RDWR, mode: 0 });
+        context.stdio.map.opens.push({ path: "/dev/null", flags: O_RDWR, mode: 0, trusted: true });
         context.nullDevice = { from: "open", open: context.stdio.map.opens.length - 1 };
       }
       return context.nullDevice;

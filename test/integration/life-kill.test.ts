@@ -58,30 +58,31 @@ test("an unknown signal is refused before anything is sent", async () => {
 });
 
 test("17: kill() after the exit never hits a process that got the same pid", async () => {
-  const old = await launch("true");
-  await old.closed;
-  // The next process gets this pid, unless someone else in the system takes it first.
-  const before = String(old.pid - 1);
-  for (let attempt = 0; ; attempt++) {
-    assert.ok(attempt < 1000, "the pid could not be had again");
-    writeFileSync("/proc/sys/kernel/ns_last_pid", before);
+  const { old, young } = await samePid();
+  assert.equal(old.kill("SIGKILL"), false);
+  assert.equal(old.kill(0), false);
+  assert.equal(old.killGroup("SIGKILL"), false);
+  await old.terminate();
+  old[Symbol.dispose]();
+  assert.equal(young.kill(0), true);
+  young.stdin.end();
+  const exit = await young.closed;
+  assert.equal(exit.kind, "exited");
+});
+
+/** A child that has ended, and a living one that got its pid. Someone else in the system may be faster, and keep it. */
+async function samePid() {
+  for (let attempt = 0; attempt < 1000; attempt++) {
+    const old = await launch("true");
+    await old.closed;
+    writeFileSync("/proc/sys/kernel/ns_last_pid", String(old.pid - 1));
     const young = await launch(act, ["read"]);
-    if (young.pid === old.pid) {
-      assert.equal(old.kill("SIGKILL"), false);
-      assert.equal(old.kill(0), false);
-      assert.equal(old.killGroup("SIGKILL"), false);
-      await old.terminate();
-      old[Symbol.dispose]();
-      assert.equal(young.kill(0), true);
-      young.stdin.end();
-      const exit = await young.closed;
-      assert.equal(exit.kind, "exited");
-      return;
-    }
+    if (young.pid === old.pid) return { old, young };
     young.kill("SIGKILL");
     await young.closed;
   }
-});
+  throw new Error("no pid could be had again");
+}
 
 test("21: EPERM is thrown, never taken for dead: a child that changed its user", async () => {
   // Then the parent becomes an ordinary user, and another one.

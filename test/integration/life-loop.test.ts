@@ -51,7 +51,9 @@ test("ref() after unref() holds again; neither counts", async () => {
 test("a pending timeout or termination of an unref'ed child doesn't hold the loop", async () => {
   const start = performance.now();
   const out = await printed(`
-    const child = spawn(${ACT}, ["ignore", "15", "say", "1", "ready", "pause"], { timeout: 60_000, forceKillAfterDelay: 60_000 });
+    const child = spawn(${ACT}, ["ignore", "15", "say", "1", "ready", "pause"], {
+      timeout: 60_000, forceKillAfterDelay: 60_000, cleanup: false,
+    });
     await child.stdout.lines().next();
     child.unref();
     child.terminate();

@@ -117,12 +117,9 @@ test("our own mask is as before: nothing is blocked that wasn't, and nothing let
 test("blockSignals are blocked in the child, and no others", async () => {
   const report = await reportOf({ blockSignals: ["SIGTERM", "SIGRTMIN", 64] });
   assert.deepEqual(signalsOf(report.blocked), [SIGTERM, 34, 64]);
-  const all = signalsOf((await reportOf({ blockSignals: Array.from({ length: 64 }, (_, i) => i + 1) })).blocked);
-  // The kernel never blocks SIGKILL and SIGSTOP.
-  assert.deepEqual(
-    all,
-    Array.from({ length: 64 }, (_, i) => i + 1).filter((signal) => signal !== 9 && signal !== 19),
-  );
+  // SIGKILL and SIGSTOP can't be blocked.
+  const most = Array.from({ length: 64 }, (_, i) => i + 1).filter((signal) => signal !== 9 && signal !== 19);
+  assert.deepEqual(signalsOf((await reportOf({ blockSignals: most })).blocked), most);
 });
 
 test("a blocked signal that was sent meanwhile is still pending for the program", async () => {

@@ -57,6 +57,7 @@ const rows: Record<string, Row[]> = {
     [{ path: "/a\0" }, VALUE, "options.path must not contain a NUL"],
     [{ path: ["/a", LONE] }, VALUE, "options.path[1] must not contain a lone surrogate"],
     [{ path: [""] }, VALUE, "options.path[0] must not be empty"],
+    [{ path: [] }, VALUE, "options.path must name at least one directory"],
   ],
   stdin: [
     [{ stdin: true }, TYPE, "options.stdin must be a word, an fd, a stream or an object"],
@@ -118,6 +119,14 @@ const rows: Record<string, Row[]> = {
     [{ controllingTerminal: true }, CONFLICT, "options.controllingTerminal needs options.session"],
     [{ controllingTerminal: "tty", session: true }, TYPE, "options.controllingTerminal must be a number"],
     [{ controllingTerminal: -1, session: true }, RANGE, "options.controllingTerminal must be an integer from 0"],
+  ],
+  foreground: [
+    [{ foreground: true }, CONFLICT, "options.foreground needs options.processGroup"],
+    [{ foreground: true, session: true }, CONFLICT, "options.foreground needs options.processGroup"],
+    [{ foreground: "tty", processGroup: "new" }, TYPE, "options.foreground must be a number"],
+    [{ foreground: -1, processGroup: "new" }, RANGE, "options.foreground must be an integer from 0"],
+    [{ foreground: 7, processGroup: "new" }, VALUE, "options.foreground must be an fd that the child has"],
+    [{ foreground: true, processGroup: "new", stdin: "close" }, VALUE, "options.foreground must be an fd that the child has"],
   ],
   uid: [
     [{ uid: "0" }, TYPE, "options.uid must be a number"],
@@ -202,6 +211,30 @@ const rows: Record<string, Row[]> = {
     [{ timeout: Number.NaN }, RANGE, "options.timeout must be from 0"],
     [{ timeout: Number.POSITIVE_INFINITY }, RANGE, "options.timeout must be from 0"],
     [{ timeout: 2 ** 31 }, RANGE, "options.timeout must be from 0"],
+  ],
+  idleTimeout: [
+    [{ idleTimeout: "5s" }, TYPE, "options.idleTimeout must be a number of milliseconds"],
+    [{ idleTimeout: -1 }, RANGE, "options.idleTimeout must be from 0 to 2147483647 milliseconds"],
+    [{ idleTimeout: Number.NaN }, RANGE, "options.idleTimeout must be from 0"],
+  ],
+  drain: [
+    [{ drain: 5 }, TYPE, "options.drain must be an object"],
+    [{ drain: null }, TYPE, "options.drain must be an object"],
+    [{ drain: { idle: -1 } }, RANGE, "options.drain.idle must be from 0"],
+    [{ drain: { timeout: "1" } }, TYPE, "options.drain.timeout must be a number of milliseconds"],
+    [{ drain: { then: "stop" } }, VALUE, 'options.drain.then must be "wait", "close" or "error"'],
+    [{ drain: { timeOut: 1 } }, UNKNOWN, 'did you mean "timeout"?'],
+  ],
+  maxOutput: [
+    [{ maxOutput: "1k" }, TYPE, "options.maxOutput must be a number"],
+    [{ maxOutput: -1 }, RANGE, "options.maxOutput must be an integer from 0"],
+    [{ maxOutput: 1.5 }, RANGE, "options.maxOutput must be an integer from 0"],
+    [{ maxOutput: null }, TYPE, "options.maxOutput must be"],
+    [{ maxOutput: {} }, TYPE, "options.maxOutput.bytes must be a number"],
+    [{ maxOutput: { bytes: 1, keep: "middle" } }, VALUE, "options.maxOutput.keep must be one of head, tail, both"],
+    [{ maxOutput: { bytes: 1, spill: "" } }, VALUE, "options.maxOutput.spill must not be empty"],
+    [{ maxOutput: { bytes: 1, spill: "a\0" } }, VALUE, "options.maxOutput.spill must not contain a NUL"],
+    [{ maxOutput: { byts: 1 } }, UNKNOWN, 'did you mean "bytes"?'],
   ],
   killSignal: [
     [{ killSignal: "TERM" }, SIGNAL, 'options.killSignal must be a signal of this system, did you mean "SIGTERM"?'],

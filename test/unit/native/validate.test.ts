@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { addon } from "#dist/native/addon.js";
-import type { Operation } from "#dist/program/operations.js";
+import { CODE, OPERATIONS, type Operation } from "#dist/program/operations.js";
 import type { ProgramOptions } from "#dist/program/options.js";
 import { ProgramWriter } from "#dist/program/writer.js";
 import { type Compiled, compileCall, HEADER, HEADER_SIZE, OP, OP_SIZE } from "../../helpers/decode-program.js";
@@ -128,9 +128,9 @@ const wrongSlots: Corruption[] = (["OPEN", "PARK"] as const).flatMap((name): Cor
 ]);
 
 const corruptOperations: Corruption[] = [
-  ["an unknown code", (program, view) => view.setUint16(at(program, "SETSID"), 25, true)],
+  ["an unknown code", (program, view) => view.setUint16(at(program, "SETSID"), OPERATIONS.length, true)],
   ["the largest code", (program, view) => view.setUint16(at(program, "SETSID"), 0xffff, true)],
-  ["EXEC in the middle", (program, view) => view.setUint16(at(program, "SETSID"), 24, true)],
+  ["EXEC in the middle", (program, view) => view.setUint16(at(program, "SETSID"), CODE.EXEC, true)],
   ["EXEC not last", (program, view) => view.setUint16(at(program, "EXEC"), 2, true)],
   ...wrongSlots,
   ["PARK from a slot that is not there", number("PARK", "b", ({ header: { nSlots } }) => ~nSlots)],
@@ -138,6 +138,13 @@ const corruptOperations: Corruption[] = [
   ["FCHDIR to a slot that is not there", number("FCHDIR", "a", ({ header: { nSlots } }) => ~nSlots)],
   ["CLOSE of a negative fd", number("CLOSE", "a", -1)],
   ["TIOCSCTTY on a negative fd", number("TIOCSCTTY", "a", -1)],
+  [
+    "TIOCSPGRP on a negative fd",
+    (program, view) => {
+      view.setUint16(at(program, "TIOCSCTTY"), CODE.TIOCSPGRP, true);
+      view.setInt32(at(program, "TIOCSCTTY") + OP.a, -1, true);
+    },
+  ],
   ["a negative target in the fd map", data("FDMAP", 0, -1)],
   ["a slot in the fd map that is not there", data("FDMAP", 4, -1000)],
   ["the same in its last pair", (program, view) => view.setInt32(lastSource(program), ~program.header.nSlots, true)],
@@ -217,9 +224,9 @@ for (const [what, corrupt] of [...corruptHeaders, ...corruptOperations]) {
 
 test("refused: a table that nothing ends before the buffer does", () => {
   const writer = new ProgramWriter();
-  const [text, none] = [writer.string("/x"), writer.table([])];
+  const [text, argv, envp] = [writer.string("/x"), writer.table([]), writer.table([])];
   const candidates = writer.table(["/x"]);
-  writer.op("EXEC", 0, none.offset, none.offset, candidates);
+  writer.op("EXEC", 0, argv.offset, envp.offset, candidates);
   const bytes = new Uint8Array(writer.finish(0, 0, []));
   const view = new DataView(bytes.buffer);
   const ops = view.getUint32(HEADER.ops, true);
@@ -234,4 +241,57 @@ test("refused: a table that nothing ends before the buffer does", () => {
   assert.equal(validate(longer), true);
   wide.setUint32(ops + OP.b, table, true);
   assert.equal(validate(longer), false);
+});
+
+test("refused: what is written to lies over something else", () => {
+  /** A program whose argv table, envp table and fd map are where the function says. */
+  const valid = (
+    place: (own: { argv: number; envp: number; candidates: number; map: number }) => Partial<typeof own>,
+  ): boolean => {
+    const writer = new ProgramWriter();
+    const spans = {
+      argv: writer.table(["a"]),
+      envp: writer.table([]),
+      candidates: writer.table(["/x"]),
+      map: writer.words([3, 0], 8),
+    };
+    const own = {
+      argv: spans.argv.offset,
+      envp: spans.envp.offset,
+      candidates: spans.candidates.offset,
+      map: spans.map.offset,
+    };
+    const at = { ...own, ...place(own) };
+    writer.op("FDMAP", 0, 0, 0, { offset: at.map, size: 8 });
+    writer.op("EXEC", 0, at.argv, at.envp, { offset: at.candidates, size: spans.candidates.size });
+    return validate(new Uint8Array(writer.finish(1, 0, [3])));
+  };
+  assert.equal(
+    valid(() => ({})),
+    true,
+  );
+  assert.equal(
+    valid((own) => ({ envp: own.argv })),
+    false,
+  );
+  assert.equal(
+    valid((own) => ({ argv: own.candidates })),
+    false,
+  );
+  assert.equal(
+    valid((own) => ({ envp: own.candidates + 8 })),
+    false,
+  );
+  assert.equal(
+    valid((own) => ({ map: own.argv + 8 })),
+    false,
+  );
+});
+
+test("refused: a second fd map", () => {
+  const writer = new ProgramWriter();
+  const [argv, envp, candidates] = [writer.table(["a"]), writer.table([]), writer.table(["/x"])];
+  for (const target of [3, 4]) writer.op("FDMAP", 0, 0, 0, writer.words([target, 0], 8));
+  writer.op("EXEC", 0, argv.offset, envp.offset, candidates);
+  assert.equal(validate(new Uint8Array(writer.finish(0, 0, [3, 4]))), false);
 });

@@ -78,9 +78,11 @@ test("the steps stand in the order that the kernel needs", () => {
   ];
   assert.deepEqual(names(everything), expected);
   const missing = OPERATIONS.filter((operation) => !expected.includes(operation));
-  assert.deepEqual(missing, ["SETPGID"], "which a session excludes");
+  assert.deepEqual(missing, ["SETPGID", "TIOCSPGRP"], "which a session excludes");
   const grouped = names({ processGroup: "new", nice: 1 });
   assert.ok(grouped.indexOf("SETPGID") < grouped.indexOf("SETPRIORITY"));
+  const front = names({ processGroup: "new", foreground: true, cwd: "/" });
+  assert.deepEqual(front.slice(1), ["SETPGID", "FDMAP", "TIOCSPGRP", "CHDIR", "CLOSE_RANGE", "SIGMASK", "EXEC"]);
 });
 
 test("a spawn without options has only the steps that it needs", () => {
@@ -118,6 +120,8 @@ test("each operation carries its data", () => {
   assert.equal(only(ops, "PDEATHSIG").a, 1);
   const group = compileCall("/bin/x", [], { processGroup: 77 });
   assert.equal(only(group.ops, "SETPGID").a, 77);
+  const front = compileCall("/bin/x", [], { processGroup: 77, foreground: 2 });
+  assert.equal(only(front.ops, "TIOCSPGRP").a, 2);
 });
 
 test("exec gets its candidates, arguments and environment", () => {

@@ -94,7 +94,7 @@ test("a file is opened in the mode that is asked for", () => {
   ];
   for (const [mode, flags] of modes) {
     const { opens } = plan({ stdout: { file: "/f", mode } as StdioEntry });
-    assert.deepEqual(opens, [{ path: "/f", flags, mode: 0o666 }]);
+    assert.deepEqual(opens, [{ path: "/f", flags, mode: 0o666, trusted: false }]);
   }
   const { opens } = plan({ stdin: { file: "/in" }, stdout: { file: new URL("file:///out") } });
   assert.deepEqual(
@@ -108,7 +108,7 @@ test("a file is opened in the mode that is asked for", () => {
 
 test("the null device is opened once for all", () => {
   const map = plan({ stdin: "ignore", stdout: "ignore", fds: { 5: "ignore" } });
-  assert.deepEqual(map.opens, [{ path: "/dev/null", flags: O_RDWR, mode: 0 }]);
+  assert.deepEqual(map.opens, [{ path: "/dev/null", flags: O_RDWR, mode: 0, trusted: true }]);
 });
 
 test("text and bytes for fd 0 become a pipe that we write", () => {

@@ -1,0 +1,28 @@
+/** How long the event loop stands still for a spawn, by the size of the parent. */
+
+const series = "resident memory of the parent, MiB";
+const sized = (resident, title) => ({
+  id: `resident-${resident}`,
+  title,
+  metric: `us${resident}`,
+  unit: "µs",
+  x: resident,
+  series,
+});
+
+export default {
+  name: "blocked",
+  lines: true,
+  measurements: [
+    {
+      task: "blocked",
+      parameters: { what: "memory", steps: "50,1024,4096", warm: 600, ms: 120 },
+      rows: [sized(50, "50 MiB resident"), sized(1024, "1 GiB resident"), sized(4096, "4 GiB resident")],
+    },
+    {
+      task: "blocked",
+      parameters: { what: "fds", steps: "18000", warm: 400, ms: 120 },
+      rows: [{ id: "fds-18000", title: "18,000 open fds", metric: "us18000", unit: "µs" }],
+    },
+  ],
+};

@@ -1,0 +1,247 @@
+"""asyncio as a contestant. The tasks are those of javascript.mjs, which says what each is."""
+
+import sys
+
+# Its own folder comes first in the path of a script, and this file would be its own asyncio.
+sys.path.pop(0)
+
+import gc
+import json
+import os
+import stat
+import time
+
+BLOCK = 65536
+MIB = 1 << 20
+VICTIMS = 50
+
+
+class Absence(Exception):
+    """asyncio doesn't have what a row is about."""
+
+
+def now():
+    """Microseconds on the monotonic clock."""
+    return time.perf_counter_ns() / 1000
+
+
+class Stepped:
+    """A coroutine whose own steps are timed: while they run, the event loop stands still."""
+
+    def __init__(self, coroutine):
+        self.coroutine = coroutine
+        self.us = 0.0
+
+    def __await__(self):
+        steps = self.coroutine.__await__()
+        while True:
+            begin = now()
+            try:
+                waited = next(steps)
+            except StopIteration as end:
+                return end.value
+            finally:
+                self.us += now() - begin
+            yield waited
+
+
+async def repeat(ms, round_):
+    begin, count = now(), 0
+    while True:
+        await round_()
+        count += 1
+        if now() - begin >= ms * 1000:
+            return (now() - begin) / count
+
+
+async def timed(p, round_):
+    await repeat(p["warm"], round_)
+    return await repeat(p["ms"], round_)
+
+
+def start(file, *args, stdio=(None, None, None)):
+    ends = {"ignore": DEVNULL, "pipe": PIPE}
+    return asyncio.create_subprocess_exec(file, *args, **dict(zip(("stdin", "stdout", "stderr"), map(ends.get, stdio))))
+
+
+async def exit_(file, stdio):
+    child = await start(file, stdio=(stdio,) * 3)
+    if stdio == "pipe":
+        await child.communicate()
+    else:
+        await child.wait()
+
+
+async def task_exit(p):
+    async def one():
+        await exit_(p["child"], p["stdio"])
+
+    async def hundred():
+        await asyncio.gather(*(one() for _ in range(100)))
+
+    await repeat(p["warm"], one)
+    return {"one": await repeat(p["ms"], one), "hundred": await repeat(p["ms"], hundred) / 100}
+
+
+def steps_of(p):
+    return map(int, str(p["steps"]).split(","))
+
+
+async def task_blocked(p):
+    held, numbers = [], {}
+    total, count = 0.0, 0
+
+    async def round_():
+        nonlocal total, count
+        spawn = Stepped(start(p["child"], stdio=("ignore",) * 3))
+        child = await spawn
+        total += spawn.us
+        count += 1
+        await child.wait()
+
+    await repeat(p["warm"], round_)
+    for step in steps_of(p):
+        while len(held) < step:
+            held.append(os.open("/dev/null", os.O_RDONLY) if p["what"] == "fds" else bytearray(b"\1") * MIB)
+        total, count = 0.0, 0
+        await repeat(p["ms"], round_)
+        numbers[f"us{step}"] = total / count
+    return numbers
+
+
+async def task_alive(p):
+    held, numbers = [], {}
+
+    async def batch(step):
+        victims = [await start(p["child"], "idle", stdio=("ignore",) * 3) for _ in range(VICTIMS)]
+        await asyncio.sleep(0.05 + step / 50_000)
+        begin, before = now(), time.process_time_ns()
+        for victim in victims:
+            victim.kill()
+            await victim.wait()
+        return now() - begin, (time.process_time_ns() - before) / 1000
+
+    for step in steps_of(p):
+        while len(held) < step:
+            held.append(await start(p["child"], "idle", stdio=("ignore",) * 3))
+        await batch(step)
+        wall, cpu = await batch(step)
+        numbers[f"wall{step}"], numbers[f"cpu{step}"] = wall / VICTIMS, cpu / VICTIMS
+        numbers[f"whole{step}"] = await repeat(p["ms"], lambda: exit_(p["child"], "ignore"))
+    return numbers
+
+
+def check_kind(pipe, wanted):
+    is_socket = stat.S_ISSOCK(os.fstat(pipe.fileno()).st_mode)
+    if is_socket != (wanted == "socket"):
+        raise Absence("it is a socketpair" if is_socket else "it is a pipe of 64 KiB")
+
+
+async def throughput(p, move):
+    if p["kind"] == "pipe1m":
+        raise Absence("it doesn't set a pipe's size")
+    await move(16)
+    begin = now()
+    await move(p["mib"])
+    return {"gbps": p["mib"] * MIB / (now() - begin) / 1e3}
+
+
+async def task_receive(p):
+    async def move(mib):
+        child = await start(p["child"], "give", str(mib), stdio=("ignore", "pipe", "ignore"))
+        check_kind(child._transport.get_pipe_transport(1).get_extra_info("pipe"), p["kind"])
+        total = 0
+        while chunk := await child.stdout.read(BLOCK):
+            total += len(chunk)
+        await child.wait()
+        assert total == mib * MIB
+
+    return await throughput(p, move)
+
+
+async def task_send(p):
+    block = b"\1" * BLOCK
+
+    async def move(mib):
+        child = await start(p["child"], "take", stdio=("pipe", "ignore", "ignore"))
+        check_kind(child.stdin.get_extra_info("pipe"), p["kind"])
+        for _ in range(mib * 16):
+            child.stdin.write(block)
+            await child.stdin.drain()
+        child.stdin.close()
+        await child.wait()
+
+    return await throughput(p, move)
+
+
+async def capture(file, *args):
+    child = await start(file, *args, stdio=("ignore", "pipe", "pipe"))
+    stdout, _ = await child.communicate()
+    return stdout
+
+
+async def task_run(p):
+    async def round_():
+        assert (await capture(p["child"], "say")).decode() == "hello\n"
+
+    return {"us": await timed(p, round_)}
+
+
+async def task_capture(p):
+    await capture(p["child"], "give", "16")
+    begin = now()
+    stdout = await capture(p["child"], "give", str(p["mib"]))
+    ms = (now() - begin) / 1000
+    assert len(stdout) == p["mib"] * MIB
+    return {"ms": ms}
+
+
+async def task_echo(p):
+    child = await start(p["child"], "echo", stdio=("pipe", "pipe", "ignore"))
+
+    async def round_():
+        child.stdin.write(b"x")
+        await child.stdout.read(1)
+
+    return {"us": await timed(p, round_)}
+
+
+async def task_memory(p):
+    held = []
+
+    async def keep(count):
+        for _ in range(count):
+            held.append(await start(p["child"], "idle", stdio=(p["stdio"],) * 3))
+        await asyncio.sleep(0.05)
+        gc.collect()
+        with open("/proc/self/status") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+
+    before = await keep(200)
+    return {"kib": (await keep(p["alive"]) - before) / p["alive"]}
+
+
+def task_import(p, begin, imported):
+    asyncio.run(exit_(p["child"], "ignore"))
+    return {"import": (imported - begin) / 1000, "first": (now() - begin) / 1000}
+
+
+_, task, *words = sys.argv
+parameters = dict(word.split("=", 1) for word in words)
+parameters = {key: int(value) if value.isdigit() else value for key, value in parameters.items()}
+began = now()
+import asyncio
+
+import_ended = now()
+from asyncio.subprocess import DEVNULL, PIPE
+
+try:
+    if task == "import":
+        result = task_import(parameters, began, import_ended)
+    else:
+        # Not asyncio.run, which at its end would wait for threads that wait for live children.
+        result = asyncio.new_event_loop().run_until_complete(globals()[f"task_{task}"](parameters))
+except Absence as absence:
+    result = {"absent": str(absence)}
+os.write(1, (json.dumps(result) + "\n").encode())
+os._exit(0)

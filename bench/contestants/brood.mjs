@@ -1,0 +1,49 @@
+import { Absence, contestant, count, pour, roundTrip } from "./javascript.mjs";
+
+function entry(kind) {
+  if (kind === "pipe1m") throw new Absence("not offered yet");
+  return kind === "socket" ? "socket" : "pipe";
+}
+
+await contestant({
+  load: () => import("brood"),
+  use: ({ spawn, run }) => ({
+    exit(file, stdio) {
+      if (stdio === "ignore") return spawn(file, [], { stdio: "ignore" }).exited;
+      const child = spawn(file);
+      child.stdin.end();
+      child.stdout.resume();
+      child.stderr.resume();
+      return child.closed;
+    },
+    idle(file, stdio) {
+      const child = spawn(file, ["idle"], { stdio });
+      // Streams are made when they are touched; other libraries make them at once.
+      return [child, child.stdin, child.stdout?.resume(), child.stderr?.resume()];
+    },
+    victim(file) {
+      const child = spawn(file, ["idle"], { stdio: "ignore" });
+      return () => {
+        child.kill("SIGKILL");
+        return child.exited;
+      };
+    },
+    async receive(file, mib, kind) {
+      const child = spawn(file, ["give", `${mib}`], { stdin: "ignore", stdout: entry(kind), stderr: "ignore" });
+      const bytes = await count(child.stdout);
+      await child.closed;
+      return bytes;
+    },
+    async send(file, mib, kind) {
+      const child = spawn(file, ["take"], { stdin: entry(kind), stdout: "ignore", stderr: "ignore" });
+      await pour(child.stdin, mib);
+      await child.exited;
+    },
+    run: async (file) => (await run(file, ["say"])).stdout,
+    capture: async (file, mib) => (await run(file, ["give", `${mib}`], { encoding: "buffer" })).stdout.length,
+    echo(file) {
+      const child = spawn(file, ["echo"], { stderr: "ignore" });
+      return roundTrip(child.stdin, child.stdout);
+    },
+  }),
+});

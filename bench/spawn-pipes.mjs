@@ -1,0 +1,14 @@
+/** Spawn, exec, exit, reap, with three pipes: the first is closed, the others are read to their end. */
+export default {
+  name: "spawn-pipes",
+  measurements: [
+    {
+      task: "exit",
+      parameters: { stdio: "pipe", warm: 800, ms: 200 },
+      rows: [
+        { id: "one", title: "one at a time", metric: "one", unit: "µs" },
+        { id: "hundred", title: "100 at once, each", metric: "hundred", unit: "µs" },
+      ],
+    },
+  ],
+};

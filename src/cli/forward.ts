@@ -1,0 +1,58 @@
+/**
+ * Signals that brood gets and the command is to have. What a terminal sends it sends to a whole process group:
+ * where the command is in ours it has got that by itself, and must not get it twice.
+ */
+
+import { takeSender, traceSender } from "../kernel/signal-sender.js";
+import { leadsSession } from "../kernel/terminal.js";
+import type { Child } from "../process/child.js";
+import type { Placement } from "./placement.js";
+import type { Terminal } from "./terminal.js";
+
+const FORWARDED = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH"] as const;
+type Forwarded = (typeof FORWARDED)[number];
+
+export interface Forwarding {
+  placement: Placement;
+  terminal: Terminal | undefined;
+  /** A second SIGINT ends the command. */
+  interruptTwice: boolean;
+  command(): Child | undefined;
+}
+
+/** Passes signals on from now on. Gives the function that ends it. */
+export function forward(forwarding: Forwarding): () => void {
+  let interrupts = 0;
+  const handlers = FORWARDED.map((signal) => {
+    const handler = (): void => {
+      const has = hasItAlready(signal, forwarding);
+      if (signal === "SIGINT" && forwarding.interruptTwice && ++interrupts >= 2) void forwarding.command()?.terminate();
+      else if (!has) send(signal, forwarding);
+    };
+    process.on(signal, handler);
+    traceSender(signal);
+    return [signal, handler] as const;
+  });
+  return () => {
+    for (const [signal, handler] of handlers) process.off(signal, handler);
+  };
+}
+
+function hasItAlready(signal: Forwarded, { placement, terminal }: Forwarding): boolean {
+  const sender = takeSender(signal);
+  if (placement !== "shared") return false;
+  // When the terminal hangs up the kernel tells the session's leader alone; the shell then tells each job's group.
+  if (signal === "SIGHUP") return !leadsSession() && (sender === "kernel" || terminal?.hasHungUp === true);
+  return sender === "kernel";
+}
+
+function send(signal: Forwarded, { placement, command }: Forwarding): void {
+  try {
+    // The shell, or the terminal, would have reached the whole job.
+    if (placement === "own") command()?.killGroup(signal);
+    else command()?.kill(signal);
+  } catch (error) {
+    // It changed its user: not ours to signal any more.
+    console.error(`brood: ${error instanceof Error ? error.message : error}`);
+  }
+}

@@ -1,0 +1,173 @@
+/**
+ * Collecting the output of one fd: all of it, or within a bound of memory its head, its tail or both, the
+ * whole then spilled to a file. Output that is too long ends nothing.
+ */
+
+import { createWriteStream, type WriteStream } from "node:fs";
+import type { Omission } from "../errors.js";
+import type { Sink } from "./pipe-reader.js";
+
+/** Which part of an output that is too long is kept. */
+export type Keep = "head" | "tail" | "both";
+
+/** How much of an output is kept. */
+export interface CaptureLimit {
+  bytes: number;
+  keep: Keep;
+  /** A file for the whole output, made only if it is longer than that. */
+  spill: string | Buffer | undefined;
+}
+
+export class Capture implements Sink {
+  readonly #limit: CaptureLimit | undefined;
+  readonly #done: () => void;
+  readonly #resume: () => void;
+  /** While nothing is missing all is in the head. */
+  #head: Buffer[] = [];
+  #headBytes = 0;
+  #tail: Buffer[] = [];
+  #tailBytes = 0;
+  #total = 0;
+  #file: WriteStream | undefined;
+  #fileError: Error | undefined;
+
+  /** `resume` asks the source for more after data() returned false; `done` is called at the end. */
+  constructor(limit: CaptureLimit | undefined, resume: () => void, done: () => void) {
+    this.#limit = limit;
+    this.#resume = resume;
+    this.#done = done;
+  }
+
+  /** How many bytes came. */
+  get total(): number {
+    return this.#total;
+  }
+
+  data(chunk: Buffer): boolean {
+    const fitted = this.#limit === undefined || this.#total <= this.#limit.bytes;
+    this.#total += chunk.length;
+    if (this.#limit === undefined || this.#total <= this.#limit.bytes) {
+      this.#head.push(chunk);
+      this.#headBytes += chunk.length;
+      return true;
+    }
+    if (fitted) this.#overflow(this.#limit);
+    this.#keep(chunk, this.#limit);
+    return this.#spill(chunk);
+  }
+
+  end(): void {
+    if (this.#file === undefined || this.#fileError !== undefined) this.#done();
+    else this.#file.end();
+  }
+
+  /** The kept bytes, and what is missing. */
+  bytes(): { output: Buffer; omitted: Omission | undefined } {
+    const output = joined([...this.#head, ...this.#tail]);
+    return { output, omitted: this.#omission(output.length, this.#headBytes) };
+  }
+
+  /** The kept text, and what is missing. A character that was cut in two is left out, and counted as missing. */
+  text(): { output: string; omitted: Omission | undefined } {
+    if (this.#missing === 0) {
+      const all = joined(this.#head);
+      // For bytes(), should it be too long; the pieces would be as much again.
+      this.#head = [all];
+      return { output: all.toString(), omitted: undefined };
+    }
+    const head = withoutIncomplete(Buffer.concat(this.#head));
+    const tail = withoutContinuation(Buffer.concat(this.#tail));
+    const before = head.toString();
+    return { output: before + tail.toString(), omitted: this.#omission(head.length + tail.length, before.length) };
+  }
+
+  get #missing(): number {
+    return this.#total - this.#headBytes - this.#tailBytes;
+  }
+
+  #omission(kept: number, at: number): Omission | undefined {
+    if (this.#missing === 0) return undefined;
+    const omitted: Omission = { bytes: this.#total - kept, at };
+    if (this.#limit?.spill !== undefined) omitted.spill = this.#limit.spill.toString();
+    if (this.#fileError !== undefined) omitted.spillError = this.#fileError;
+    return omitted;
+  }
+
+  /** What came so far does not fit any more: it goes to the file, and is shared out between head and tail. */
+  #overflow({ bytes, keep, spill }: CaptureLimit): void {
+    const all = this.#head;
+    if (spill !== undefined) {
+      const file = createWriteStream(spill);
+      file.on("error", (error) => {
+        const ending = file.writableEnded;
+        this.#fileError = error;
+        // The output goes on without it; the result tells.
+        if (ending) this.#done();
+        else this.#resume();
+      });
+      file.on("drain", this.#resume);
+      file.on("finish", this.#done);
+      for (const chunk of all) file.write(chunk);
+      this.#file = file;
+    }
+    const headRoom = keep === "head" ? bytes : keep === "tail" ? 0 : Math.ceil(bytes / 2);
+    this.#head = [];
+    this.#headBytes = 0;
+    for (const chunk of all) this.#keep(chunk, { bytes, keep, spill }, headRoom);
+  }
+
+  #keep(
+    chunk: Buffer,
+    { bytes, keep }: CaptureLimit,
+    headRoom = keep === "head" ? bytes : keep === "tail" ? 0 : Math.ceil(bytes / 2),
+  ): void {
+    const toHead = Math.min(chunk.length, headRoom - this.#headBytes);
+    if (toHead > 0) {
+      this.#head.push(chunk.subarray(0, toHead));
+      this.#headBytes += toHead;
+    }
+    const tailRoom = bytes - headRoom;
+    if (toHead === chunk.length || tailRoom === 0) return;
+    this.#tail.push(toHead > 0 ? chunk.subarray(toHead) : chunk);
+    this.#tailBytes += chunk.length - Math.max(0, toHead);
+    while (this.#tailBytes > tailRoom) {
+      const first = this.#tail[0] as Buffer;
+      const excess = this.#tailBytes - tailRoom;
+      if (first.length <= excess) this.#tail.shift();
+      else this.#tail[0] = compact(first.subarray(excess));
+      this.#tailBytes -= Math.min(first.length, excess);
+    }
+  }
+
+  #spill(chunk: Buffer): boolean {
+    return this.#file === undefined || this.#fileError !== undefined || this.#file.write(chunk);
+  }
+}
+
+function joined(chunks: Buffer[]): Buffer {
+  return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
+}
+
+/** A small rest must not hold a whole chunk; a large one isn't worth a copy each time. */
+function compact(rest: Buffer): Buffer {
+  return rest.length * 2 < rest.buffer.byteLength ? Buffer.from(rest) : rest;
+}
+
+/** Bytes of UTF-8 without the beginning of a character at the end. */
+function withoutIncomplete(bytes: Buffer): Buffer {
+  for (let back = 1; back <= 3 && back <= bytes.length; back++) {
+    const byte = bytes[bytes.length - back] as number;
+    if ((byte & 0xc0) === 0x80) continue;
+    // 0xf5 and above begin nothing.
+    const length = byte > 0xf4 ? 1 : byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
+    return length > back ? bytes.subarray(0, -back) : bytes;
+  }
+  return bytes;
+}
+
+/** Bytes of UTF-8 without the rest of a character at the start. */
+function withoutContinuation(bytes: Buffer): Buffer {
+  let start = 0;
+  while (start < 3 && start < bytes.length && ((bytes[start] as number) & 0xc0) === 0x80) start++;
+  return bytes.subarray(start);
+}

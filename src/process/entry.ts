@@ -1,0 +1,92 @@
+/**
+ * A child's entry in the native table: its signals, and what is left of the group that it led. The entry
+ * outlives the child only while that group has members, so that they can still be reached by the pidfd.
+ */
+
+import { UnsupportedError, wrongValue } from "../errors.js";
+import { ENOSYS, ENOTSUP, errnoWords, systemError } from "../kernel/errno.js";
+import type { Monitor, Watcher } from "../kernel/monitor.js";
+import { signalName } from "../kernel/signals.js";
+
+/** Entries kept for what is left of a group are freed with the last use of the child. */
+const left = new FinalizationRegistry<{ owner: Monitor; index: number }>(({ owner, index }) => owner.remove(index));
+
+export class ChildEntry {
+  readonly #monitor: Monitor;
+  readonly #index: number;
+  readonly #child: Watcher;
+  #exited = false;
+  /** The entry is gone: nothing of its group is left, or it led none. */
+  #forgotten = false;
+  /** This kernel can't reach what is left of the group. */
+  #groupLost = false;
+
+  constructor(monitor: Monitor, index: number, child: Watcher) {
+    this.#monitor = monitor;
+    this.#index = index;
+    this.#child = child;
+    monitor.watch(index, child);
+  }
+
+  /**
+   * Signals the child itself. False: it has exited. `ends`: as part of its termination, so clean-up need not do it again.
+   *
+   * @throws Error with code EPERM. `who` names the child in its message.
+   */
+  signal(signal: number, who: () => string, ends: boolean): boolean {
+    if (this.#exited) return false;
+    const result = this.#monitor.native.signal(this.#index, signal, ends ? 1 : 0);
+    if (result >= 0) return result === 1;
+    const message = `cannot send ${signalName(signal)} to ${who()}: ${errnoWords(-result)}`;
+    throw Object.assign(systemError(-result, "kill"), { message });
+  }
+
+  /** Signals the group that it leads. False: nobody is left in it. */
+  signalGroup(signal: number, pid: number): boolean {
+    if (this.#groupLost) throw groupLost();
+    if (this.#forgotten) return false;
+    const result = this.#monitor.native.signalGroup(this.#index, signal);
+    if (result === -ENOTSUP) {
+      throw wrongValue("killGroup", pid, 'needs a child that leads a process group (session, processGroup: "new" or detached)');
+    }
+    if (result === -ENOSYS) throw groupLost();
+    if (result === 0 && this.#exited) this.forget();
+    if (result < 0) throw systemError(-result, "kill");
+    return result === 1;
+  }
+
+  /** From now on stops and continues are events, too. */
+  watchStops(): void {
+    const result = this.#exited ? 0 : this.#monitor.native.watchStops(this.#index);
+    if (result < 0) throw systemError(-result, "waitid");
+  }
+
+  /** The child has been reaped: the entry is kept only for a group that has members left. */
+  exited(): void {
+    this.#exited = true;
+    const group = this.#monitor.native.signalGroup(this.#index, 0);
+    if (group === -ENOSYS) this.#groupLost = true;
+    if (group === 0 || group === -ENOSYS) {
+      this.forget();
+      return;
+    }
+    // There are no more events; and a monitor that knew the child would keep it from ever being collected.
+    this.#monitor.unwatch(this.#index);
+    left.register(this.#child, { owner: this.#monitor, index: this.#index }, this);
+  }
+
+  /** Gives the entry up, with the pidfd. The child must have been reaped. */
+  forget(): void {
+    if (this.#forgotten) return;
+    this.#forgotten = true;
+    left.unregister(this);
+    this.#monitor.remove(this.#index);
+  }
+}
+
+function groupLost(): UnsupportedError {
+  return new UnsupportedError(
+    "pidfd-signal-process-group",
+    "cannot reach a process group after its leader has ended: this needs Linux 6.9",
+  );
+}

@@ -1,0 +1,77 @@
+/**
+ * Who holds the other end of a pipe: found by its inode among the open fds of all processes that we may
+ * look into. proc(5), /proc/PID/fd.
+ */
+
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import type { Holder } from "../errors.js";
+
+/** So many links are read before the event loop has its turn. They are in memory: a turn of the thread pool costs more. */
+const LINKS_PER_TURN = 200;
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/**
+ * Finds the processes that hold these pipes, but for our own. `targets` gives the child's fd of each link,
+ * such as "pipe:[4711]". Processes of other users can't be looked into, and are not found.
+ *
+ * @returns those that are found within so many milliseconds; the newest processes are looked at first.
+ */
+export async function findHolders(targets: ReadonlyMap<string, number>, ms: number): Promise<Holder[]> {
+  const deadline = performance.now() + ms;
+  const pids = entries("/proc").filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
+  const found: Holder[] = [];
+  let links = 0;
+  for (const pid of pids.sort((a, b) => Number(b) - Number(a))) {
+    const held = new Set<number>();
+    for (const fd of entries(`/proc/${pid}/fd`)) {
+      const target = targets.get(linkOf(pid, fd));
+      if (target !== undefined) held.add(target);
+      if (++links % LINKS_PER_TURN === 0) await turn();
+    }
+    if (held.size > 0)
+      found.push({ pid: Number(pid), command: await commandOf(pid, deadline), fds: [...held].sort((a, b) => a - b) });
+    if (performance.now() > deadline) break;
+  }
+  return found.sort((a, b) => a.pid - b.pid);
+}
+
+/** In a process that is gone, or another user's, there is nothing that we can see. */
+function entries(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
+
+function linkOf(pid: string, fd: string): string {
+  try {
+    return readlinkSync(`/proc/${pid}/fd/${fd}`);
+  } catch {
+    return "";
+  }
+}
+
+const LONGEST = 200;
+
+/** A process can be in a state in which its command line can't be read for long, and so can our thread pool. */
+async function commandOf(pid: string, deadline: number): Promise<string> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<string>((resolve) => {
+    timer = setTimeout(resolve, Math.max(deadline - performance.now(), 1), "");
+  });
+  const words = await Promise.race([readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => ""), late]);
+  clearTimeout(timer);
+  const line = words.replaceAll("\0", " ").trim();
+  return line === "" ? `[${nameOf(pid)}]` : line.length > LONGEST ? `${line.slice(0, LONGEST - 3)}...` : line;
+}
+
+function nameOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, "utf8").trim();
+  } catch {
+    return "?";
+  }
+}

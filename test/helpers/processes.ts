@@ -1,0 +1,25 @@
+/**
+ * What /proc tells of any process.
+ */
+
+import { readFileSync } from "node:fs";
+
+/** Gives the state of a process as ps(1) does: R, S, T, Z; undefined if there is none. */
+export function stateOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    return stat.charAt(stat.lastIndexOf(")") + 2);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Gives the children of a process that has one thread that starts any. */
+export function childrenOf(pid: number): number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
+}
+
+/** Resolves when that process has ended, also if nobody reaps it. */
+export async function ended(pid: number): Promise<void> {
+  while (![undefined, "Z", "X"].includes(stateOf(pid))) await new Promise(setImmediate);
+}
