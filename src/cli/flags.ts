@@ -89,6 +89,12 @@ export const FLAGS: readonly Flag[] = [
   option("timeout", "TIME", "Its end", "end it after 500, 500ms, 30s, 5m or 1h", (o, v) =>
     set(o, "timeout", duration(v, "timeout")),
   ),
+  option("idle-timeout", "TIME", "Its end", "the same after so long without output", (o, v) =>
+    set(o, "idleTimeout", duration(v, "idle-timeout")),
+  ),
+  option("drain", "TIME", "Its end", "then leave pipes silent so long (2s); wait", (o, v) =>
+    set(o, "drain", v === "wait" ? { then: "wait" } : { idle: duration(v, "drain") }),
+  ),
   option("kill-signal", "SIGNAL", "Its end", "the polite signal (SIGTERM)", (o, v) => set(o, "killSignal", signal(v))),
   option("force-kill-after", "TIME", "Its end", "SIGKILL so long after it (5s); never", (o, v) =>
     set(o, "forceKillAfterDelay", v === "never" ? false : duration(v, "force-kill-after")),

@@ -15,6 +15,7 @@ import { place, terminalFd } from "./placement.js";
 import { reapOrphans } from "./reaper.js";
 import { jsonReport, textReport } from "./report.js";
 import { Terminal } from "./terminal.js";
+import { passThrough, throughOptions } from "./through.js";
 import { UsageError } from "./usage-error.js";
 
 /** Exit statuses of brood's own, those of env(1) and timeout(1). */
@@ -44,7 +45,8 @@ async function runUnderCare(line: CommandLine, file: string): Promise<number> {
   try {
     const ownGroup = placement === "own" ? ({ processGroup: "new", foreground: fd } as const) : {};
     if (placement === "own") terminal?.wasLent();
-    child = spawn(file, line.args, { stdin: "inherit", stdout: "inherit", stderr: "inherit", ...line.options, ...ownGroup });
+    child = spawn(file, line.args, { stdin: "inherit", ...throughOptions(line.options), ...line.options, ...ownGroup });
+    passThrough(child);
     if (placement === "own" && terminal !== undefined) stops.push(follow(child, terminal));
     await child.closed;
   } catch (error) {
@@ -66,7 +68,7 @@ function tell({ report }: CommandLine, child: Child): number {
     const went = { command, args, exit, reason: child.reason ?? "unknown", durationMs };
     console.error(report === "json" ? jsonReport(went) : textReport(went));
   }
-  return child.reason === "timeout" ? STATUS.timeout : exitStatus(exit);
+  return child.reason === "timeout" || child.reason === "idle" ? STATUS.timeout : exitStatus(exit);
 }
 
 function spawnStatus({ stage, code }: SpawnError): number {

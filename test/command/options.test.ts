@@ -14,7 +14,7 @@ const status = (field: string): string[] => ["grep", `^${field}:`, "/proc/self/s
 const EFFECTS: [flags: string[], command: string[], stdout: string | RegExp][] = [
   [["--cwd", "/usr"], ["pwd"], "/usr\n"],
   [["--env", "A=1", "--env", "B=x=y"], ["sh", "-c", "echo $A $B"], "1 x=y\n"],
-  [["--unset-env", "HOME"], ["sh", "-c", "echo ${HOME-gone}"], "gone\n"],
+  [["--unset-env", "HOME"], ["sh", "-c", "echo home: $HOME"], "home:\n"],
   [["--clear-env", "--env", "A=1"], ["/usr/bin/env"], "A=1\n"],
   [["--path", "/bin"], ["sh", "-c", "echo found"], "found\n"],
   [["--argv0", "other"], ["sh", "-c", "echo $0; cat /proc/$$/cmdline | head -c5"], /other/],
@@ -62,6 +62,29 @@ test("output to files: truncated, and appended", async () => {
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+test("--idle-timeout: output passes through brood, and its silence ends the command", async () => {
+  const words = ["run", "--idle-timeout", "300ms", "--report=json", "--", "sh", "-c", "echo out; echo err >&2; read never"];
+  const result = await brood(words, undefined, "open");
+  assert.equal(result.status, 124);
+  assert.equal(result.stdout, "out\n");
+  const [error, report] = result.stderr.trim().split("\n");
+  assert.equal(error, "err");
+  assert.equal(JSON.parse(report ?? "").reason, "idle");
+});
+
+test("--idle-timeout does not end a command that ends in time, and its output is whole", async () => {
+  const result = await brood(["run", "--idle-timeout", "20s", "--", "seq", "20000"]);
+  assert.equal(result.status, 0);
+  assert.equal(result.stdout.split("\n").length, 20001);
+});
+
+test("--drain says how long a silent background process that holds the output is waited for", async () => {
+  const script = 'sleep 60 & echo "$!"';
+  const result = await brood(["run", "--idle-timeout", "20s", "--drain", "100ms", "--", "sh", "-c", script]);
+  assert.equal(result.status, 0);
+  process.kill(Number(result.stdout), "SIGKILL");
 });
 
 test("standard streams are passed through", async () => {

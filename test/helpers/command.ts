@@ -24,9 +24,10 @@ export interface RunningCommand {
 }
 
 /** Starts `brood` with these words. */
-export function startBrood(words: string[], input = ""): RunningCommand {
+export function startBrood(words: string[], input = "", stdin: "ended" | "open" = "ended"): RunningCommand {
   const child = spawn(process.execPath, [BROOD, ...words], { stdio: ["pipe", "pipe", "pipe"] });
-  child.stdin.on("error", () => {}).end(input);
+  child.stdin.on("error", () => {}).write(input);
+  if (stdin === "ended") child.stdin.end();
   let seen = "";
   child.stdout.on("data", (chunk) => {
     seen += chunk;
@@ -42,6 +43,6 @@ export function startBrood(words: string[], input = ""): RunningCommand {
 }
 
 /** Runs `brood` with these words to its end. */
-export function brood(words: string[], input?: string): Promise<CommandResult> {
-  return startBrood(words, input).result;
+export function brood(words: string[], input?: string, stdin?: "ended" | "open"): Promise<CommandResult> {
+  return startBrood(words, input, stdin).result;
 }
