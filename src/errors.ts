@@ -162,6 +162,7 @@ class OutcomeError extends BroodError implements Outcome {
   declare readonly args: string[];
   declare readonly stdout: unknown;
   declare readonly stderr: unknown;
+  declare readonly fds?: { readonly [fd: number]: unknown };
   declare readonly exit: ExitState;
   declare readonly durationMs: number;
   declare readonly reason: Reason;

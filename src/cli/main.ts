@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import { closest } from "../program/validate.js";
 import { mainHelp } from "./help.js";
+import { inFlags, print } from "./messages.js";
 import { runCommand, STATUS } from "./run.js";
 import { closeTerminals } from "./terminal.js";
 import { UsageError } from "./usage-error.js";
@@ -27,7 +28,7 @@ async function status([command, ...rest]: string[]): Promise<number> {
       case "--help":
       case "-h":
       case "help":
-        process.stdout.write(mainHelp());
+        print(mainHelp());
         return 0;
       case undefined:
         process.stderr.write(mainHelp());
@@ -45,14 +46,6 @@ async function status([command, ...rest]: string[]): Promise<number> {
 function unknown(command: string): string {
   const likely = closest(command, ["run", "--help", "--version"]);
   return `unknown command ${command}${likely === undefined ? "" : `, did you mean ${likely}?`}`;
-}
-
-/** The library names its options; the command's user wrote flags. */
-function inFlags(message: string): string {
-  return message.replace(
-    /options\.(\w+)/g,
-    (_, name: string) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
-  );
 }
 
 function version(): string {

@@ -11,6 +11,7 @@ import { type CommandLine, readCommandLine } from "./arguments.js";
 import { follow } from "./follow.js";
 import { forward } from "./forward.js";
 import { runHelp } from "./help.js";
+import { inFlags, print } from "./messages.js";
 import { place, terminalFd } from "./placement.js";
 import { reapOrphans } from "./reaper.js";
 import { jsonReport, textReport } from "./report.js";
@@ -25,7 +26,7 @@ export const STATUS = { timeout: 124, own: 125, notExecutable: 126, notFound: 12
 export async function runCommand(words: string[]): Promise<number> {
   const line = readCommandLine(words);
   if (line.help) {
-    process.stdout.write(runHelp());
+    print(runHelp());
     return 0;
   }
   if (line.file === undefined) throw new UsageError("brood run needs a command: brood run [options] -- file [args...]");
@@ -51,7 +52,7 @@ async function runUnderCare(line: CommandLine, file: string): Promise<number> {
     await child.closed;
   } catch (error) {
     if (!(error instanceof SpawnError)) throw error;
-    console.error(`brood: ${error.message}`);
+    console.error(`brood: ${inFlags(error.message)}`);
     return spawnStatus(error);
   } finally {
     for (const stop of stops) stop();

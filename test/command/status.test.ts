@@ -3,7 +3,8 @@
  */
 
 import assert from "node:assert/strict";
-import { brood } from "../helpers/command.js";
+import { once } from "node:events";
+import { brood, startBrood } from "../helpers/command.js";
 import { test } from "../helpers/test.js";
 
 const STATUSES: [title: string, words: string[], status: number, stderr: RegExp][] = [
@@ -36,6 +37,13 @@ const STATUSES: [title: string, words: string[], status: number, stderr: RegExp]
     125,
     /--nice must be an integer from -20 to 19/,
   ],
+  ["125 an unknown limit, in the words of flags", ["run", "--limit", "foo=1", "ls"], 125, /--limit has no such option/],
+  [
+    "125 an fd that is not open, in the words of flags",
+    ["run", "--pass-fd", "99", "ls"],
+    125,
+    /--pass-fd names fd 99, which is not open/,
+  ],
   ["125 an unknown signal", ["run", "--kill-signal", "FOO", "ls"], 125, /--kill-signal must be a signal of this system/],
   ["125 an unknown report", ["run", "--report=xml", "ls"], 125, /--report takes text or json/],
   ["125 an unknown command, with a suggestion", ["rnu"], 125, /unknown command rnu, did you mean run\?/],
@@ -65,4 +73,14 @@ test("--help and --version", async () => {
 test("words after the command are the command's, also such as look like flags", async () => {
   const result = await brood(["run", "sh", "-c", 'echo "$@"', "sh", "--timeout", "5", "--", "-x"]);
   assert.equal(result.stdout, "--timeout 5 -- -x\n");
+});
+
+test("help that nobody reads to its end is no error", async () => {
+  const child = startBrood(["run", "--help"]);
+  // It can't be read here either.
+  const result = child.result.catch(() => {});
+  child.process.stdout?.destroy();
+  const [status] = await once(child.process, "exit");
+  assert.equal(status, 0);
+  await result;
 });
