@@ -131,6 +131,9 @@ test("no thread for stops and continues: that wait fails with EAGAIN, the next o
      const wait = first.wait({ stopped: true, exited: true });
      first.stdin.end();
      await Promise.all([wait, first.closed]);
+     // Its thread closes its pidfd a little later.
+     const linkOf = (fd) => { try { return fs.readlinkSync("/proc/self/fd/" + fd); } catch { return ""; } };
+     while (fs.readdirSync("/proc/self/fd").some((fd) => linkOf(fd).includes("pidfd"))) await new Promise(setImmediate);
      const compare = takeStock();
      const child = spawn("cat");
      const errors = [];

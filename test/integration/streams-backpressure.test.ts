@@ -33,15 +33,15 @@ test("a child that doesn't read makes write() give false, and 'drain' comes when
 
   const reader = await launch(act, ["say", "1", "ready", "count", "0"], { stdin: "pipe" });
   assert.equal(await lineOf(reader.stdout), "ready");
-  let drains = 0;
-  for (let i = 0; i < 20; i++) {
-    if (reader.stdin.write(block)) continue;
-    await once(reader.stdin, "drain");
-    drains++;
-  }
+  // Stopped, so that it can't be faster than we are.
+  reader.kill("SIGSTOP");
+  let written = 1;
+  while (reader.stdin.write(block)) written++;
+  const drained = once(reader.stdin, "drain");
+  reader.kill("SIGCONT");
+  await drained;
   reader.stdin.end();
-  assert.ok(drains > 0);
-  assert.equal(await lineOf(reader.stdout), String(20 * block.length));
+  assert.equal(await lineOf(reader.stdout), String(written * block.length));
   await reader.closed;
 });
 
