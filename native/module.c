@@ -1,5 +1,6 @@
-/* The addon's exports, and nothing else. See convert.h. */
+/* The addon's exports, and nothing else. See exports.h. */
 #include "convert.h"
+#include "exports.h"
 
 NAPI_MODULE_INIT() {
   static const struct {

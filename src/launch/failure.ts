@@ -18,7 +18,7 @@ const PARENT_STAGES: Record<number, ParentStage> = { 1: "pipe", 2: "memory", 3: 
 /** `enum program_detail` of native/child_program.h. */
 const DETAIL_FIFO = -2;
 
-/** What `launch()` writes where it failed: see convert.c. */
+/** What `launch()` writes where it failed: see exports_launch.c. */
 interface Report {
   errno: number;
   step: number;

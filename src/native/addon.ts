@@ -1,6 +1,6 @@
 /**
  * The addon: what it exports, and where it is found. Every function returns a number >= 0 or a
- * negated errno, unless said otherwise; `native/convert.c` is the other side.
+ * negated errno, unless said otherwise; `native/exports_*.c` are the other side.
  */
 
 import { createRequire } from "node:module";
@@ -20,7 +20,7 @@ export interface Addon {
   /** Gives the names of all operations in the order of their codes. */
   operations(): string[];
   validate(program: Uint8Array): boolean;
-  /** Gives an `enum launch_failure`; `out` is filled in as described in convert.c. */
+  /** Gives an `enum launch_failure`; `out` is filled in as described in exports_launch.c. */
   launch(
     program: Uint8Array,
     inputs: Int32Array,

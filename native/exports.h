@@ -1,0 +1,31 @@
+/*
+ * Every export of the addon, by file: exports_environment.c, exports_launch.c, ...
+ * src/native/addon.ts is the other side.
+ */
+#ifndef BROOD_EXPORTS_H
+#define BROOD_EXPORTS_H
+
+#include <node_api.h>
+
+#define EXPORTS_ENVIRONMENT(X) X(start) X(configure) X(probe) X(operations)
+#define EXPORTS_LAUNCH(X) X(validate) X(launch)
+#define EXPORTS_PIPE(X) X(arm) X(remove) X(read) X(write) X(shutdownWrite) X(capacity) X(farInode)
+#define EXPORTS_CHILD(X) X(signal) X(signalGroup) X(watchStops) X(cleanup) X(ref) X(unref)
+#define EXPORTS_FACTS(X) X(isOpen) X(account) X(environment) X(injectFault)
+#define EXPORTS_TERMINAL(X)                                                              \
+  X(terminalGroup) X(setTerminalGroup) X(terminalModes) X(setTerminalModes) X(groupOf)    \
+  X(sessionOf) X(traceSignal) X(takeSender) X(isReaper) X(reapStrangers)
+
+#define EXPORTS(X)       \
+  EXPORTS_ENVIRONMENT(X) \
+  EXPORTS_LAUNCH(X)      \
+  EXPORTS_PIPE(X)        \
+  EXPORTS_CHILD(X)       \
+  EXPORTS_FACTS(X)       \
+  EXPORTS_TERMINAL(X)
+
+#define X(name) napi_value export_##name(napi_env env, napi_callback_info info);
+EXPORTS(X)
+#undef X
+
+#endif

@@ -1,0 +1,101 @@
+/* Our ends of pipes. See convert.h. */
+#include "convert.h"
+
+#include <sys/stat.h>
+
+#include "exports.h"
+#include "sys.h"
+
+napi_value export_arm(napi_env env, napi_callback_info info) {
+  struct call call;
+  begin(env, info, &call);
+  return integer(env, monitor_arm(&call.environment->monitor, (uint32_t)argument(env, &call, 0)));
+}
+
+napi_value export_remove(napi_env env, napi_callback_info info) {
+  struct call call;
+  begin(env, info, &call);
+  struct monitor *monitor = &call.environment->monitor;
+  int result = monitor_remove(monitor, (uint32_t)argument(env, &call, 0));
+  return integer(env, result);
+}
+
+/* The pipe, and the part [offset, offset + length) of the bytes, that a call names. */
+static struct watch *transfer(napi_env env, struct call *call, uint8_t **data, size_t *size) {
+  size_t length;
+  int64_t offset = -1, wanted = -1; /* a buffer may be larger than 4 GiB */
+  uint8_t *bytes = memory(env, call->arguments[1], &length);
+  napi_get_value_int64(env, call->arguments[2], &offset);
+  napi_get_value_int64(env, call->arguments[3], &wanted);
+  if (bytes == NULL || offset < 0 || (uint64_t)offset > length || wanted < 0 ||
+      (uint64_t)wanted > length - (uint64_t)offset)
+    return NULL;
+  *data = bytes + offset;
+  *size = (size_t)wanted;
+  return monitor_watch(&call->environment->monitor, (uint32_t)argument(env, call, 0), WATCH_PIPE);
+}
+
+/* read(index, bytes, offset, length): bytes read, 0 at the end. */
+napi_value export_read(napi_env env, napi_callback_info info) {
+  struct call call;
+  uint8_t *data;
+  size_t size;
+  ssize_t n;
+  begin(env, info, &call);
+  struct watch *watch = transfer(env, &call, &data, &size);
+  if (watch == NULL) return integer(env, -EBADF);
+  do n = sys_read(watch->fd, data, size);
+  while (n < 0 && errno == EINTR);
+  return number(env, n < 0 ? -errno : (double)n);
+}
+
+/* write(index, bytes, offset, length): bytes written. */
+napi_value export_write(napi_env env, napi_callback_info info) {
+  struct call call;
+  uint8_t *data;
+  size_t size;
+  ssize_t n;
+  begin(env, info, &call);
+  struct watch *watch = transfer(env, &call, &data, &size);
+  if (watch == NULL) return integer(env, -EBADF);
+  do n = sys_write(watch->fd, data, size);
+  while (n < 0 && errno == EINTR);
+  return number(env, n < 0 ? -errno : (double)n);
+}
+
+/* shutdownWrite(index): the other side of a socket reads the end. */
+napi_value export_shutdownWrite(napi_env env, napi_callback_info info) {
+  struct call call;
+  begin(env, info, &call);
+  struct watch *watch =
+      monitor_watch(&call.environment->monitor, (uint32_t)argument(env, &call, 0), WATCH_PIPE);
+  if (watch == NULL) return integer(env, -EBADF);
+  return integer(env, shutdown(watch->fd, SHUT_WR) == 0 ? 0 : -errno);
+}
+
+/* capacity(index): how many bytes a pipe holds; of a socket, its receive buffer. */
+napi_value export_capacity(napi_env env, napi_callback_info info) {
+  struct call call;
+  begin(env, info, &call);
+  struct watch *watch =
+      monitor_watch(&call.environment->monitor, (uint32_t)argument(env, &call, 0), WATCH_PIPE);
+  if (watch == NULL) return integer(env, -EBADF);
+  int size = fcntl(watch->fd, F_GETPIPE_SZ);
+  socklen_t length = sizeof size;
+  if (size < 0 && getsockopt(watch->fd, SOL_SOCKET, SO_RCVBUF, &size, &length) != 0)
+    return integer(env, -errno);
+  return integer(env, size);
+}
+
+/* farInode(index): the inode of a pipe's or socket's other end. */
+napi_value export_farInode(napi_env env, napi_callback_info info) {
+  struct call call;
+  struct stat own;
+  begin(env, info, &call);
+  struct watch *watch =
+      monitor_watch(&call.environment->monitor, (uint32_t)argument(env, &call, 0), WATCH_PIPE);
+  if (watch == NULL) return integer(env, -EBADF);
+  if (watch->far_inode != 0) return number(env, (double)watch->far_inode);
+  if (fstat(watch->fd, &own) != 0) return integer(env, -errno);
+  return number(env, (double)own.st_ino);
+}
