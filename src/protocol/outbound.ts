@@ -98,7 +98,7 @@ export class Outbound {
   /**
    * Takes bytes to be written. They are not copied.
    *
-   * @returns whether no more is waiting than the upper limit.
+   * @returns whether no more is waiting than the upper limit; false also if it is lost just now.
    * @throws Error EPIPE if it is lost and the protocol has been told, ERR_INVALID_STATE if we have closed it.
    */
   write(pieces: readonly Uint8Array[]): boolean {
@@ -118,7 +118,7 @@ export class Outbound {
     }
     this.#advance();
     this.#checkHigh();
-    return this.size <= this.#high;
+    return !this.#lost && this.size <= this.#high;
   }
 
   /** Closes it when all is written, and the producer, if there is one, has been unregistered. */

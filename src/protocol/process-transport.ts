@@ -24,6 +24,7 @@ import { checkProtocol } from "./options.js";
 import { Outbound } from "./outbound.js";
 import { PipeTransport, readProducer } from "./pipe-transport.js";
 import { SourceProducer } from "./producers.js";
+import { returnCode } from "./return-code.js";
 import { untilAborted } from "./until-aborted.js";
 
 /** One of the child's fds that is a pipe. */
@@ -87,8 +88,7 @@ export class ProcessTransport {
   /** Gives null while it lives, then its exit code, or the negated number of the signal that killed it; NaN if unknown. */
   getReturnCode(): number | null {
     const { exit } = this.child;
-    if (exit === null) return null;
-    return exit.kind === "exited" ? exit.code : exit.kind === "killed" ? -signalNumber(exit.signal) : Number.NaN;
+    return exit === null ? null : returnCode(exit);
   }
 
   /** Gives the transport of one of the child's fds, null if that is no pipe of ours. */
