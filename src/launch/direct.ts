@@ -55,10 +55,10 @@ export function launch({ plan }: Planned, cleanup: Cleanup): Launched {
   const program = compile(plan, writer);
   const room = program.inputs.length + 2 > out.length ? new Int32Array(program.inputs.length + 2) : out;
   // A worker's thread ends before the process; the signal is to mean the process.
-  const flags = plan.parentDeathSignal !== undefined && !isMainThread ? LASTING_THREAD : 0;
+  const flags = plan.setup.parentDeathSignal !== undefined && !isMainThread ? LASTING_THREAD : 0;
   const result = native.launch(program.bytes, program.inputs, flags, cleanup.signal, room, cleanup.grace);
   if (result !== LAUNCH.ok) throw launchError(result, room, plan, program.subjects);
-  const pipes = plan.fds.inputs.map(({ kind, target }, i) => ({ index: room[2 + i] as number, target, kind }));
+  const pipes = plan.setup.fds.inputs.map(({ kind, target }, i) => ({ index: room[2 + i] as number, target, kind }));
   return { index: room[0] as number, pid: room[1] as number, pipes };
 }
 

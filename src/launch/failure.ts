@@ -98,7 +98,7 @@ function execError(report: Report, plan: Plan): Error {
     return failed(plan, "exec", ENOENT, `not found in ${tried.length} directories of the search path`, about);
   // The kernel says the same for a missing interpreter. In another root we can't look.
   const why =
-    plan.chroot === undefined && plan.cwd === undefined && existsSync(asPath(only))
+    plan.setup.chroot === undefined && plan.setup.cwd === undefined && existsSync(asPath(only))
       ? `${showText(only)} exists, but the interpreter or loader that it names does not`
       : `no such file ${showText(only)}`;
   return failed(plan, "exec", ENOENT, why, about);

@@ -47,7 +47,9 @@ export function start(
 ): Child<SpawnOptions> {
   const life = readLife(options, drain);
   const planned = plan(file, args, life.detached ? { ...options, session: true } : options, defaults);
-  const [, ...words] = planned.plan.argv.map(asString);
+  const { argv } = planned.plan;
+  const words: string[] = [];
+  for (let i = 1; i < argv.length; i++) words.push(asString(argv[i] as Text));
   const command = asString(planned.plan.file);
   if (life.signal?.aborted) {
     throw new AbortError(
@@ -60,7 +62,7 @@ export function start(
     grace: life.forceKillAfterDelay === false ? -1 : life.forceKillAfterDelay,
   });
   const data = typeof planned.data === "string" ? Buffer.from(planned.data) : planned.data;
-  const { cwd } = planned.plan;
+  const { cwd } = planned.plan.setup;
   const where = cwd === undefined ? undefined : typeof cwd === "number" ? `fd ${cwd}` : asString(cwd);
   return new Child({ launched, command, args: words, cwd: where, life, data });
 }

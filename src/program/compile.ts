@@ -16,8 +16,8 @@
 
 import type { SignalSet } from "../kernel/signals.js";
 import { type ChildStage, type Operation, STAGE_OF } from "./operations.js";
-import type { Plan, Source } from "./plan.js";
-import type { ProgramWriter, Text } from "./writer.js";
+import type { Plan, Setup, Source } from "./plan.js";
+import type { Beginning, ProgramWriter, Text } from "./writer.js";
 
 /** How often ETXTBSY is tried again, after 0.1, 0.2, 0.4 ... ms: 25 ms in all. */
 const BUSY_RETRIES = 8;
@@ -45,8 +45,35 @@ export function stageOf(subject: Subject): ChildStage {
   return STAGE_OF[subject.operation];
 }
 
-/** Compiles a plan. The bytes live in the writer until its next reset. */
-export function compile(plan: Plan, writer: ProgramWriter): Program {
+/** The steps up to exec, which is all of a program that does not depend on what is executed. */
+interface Steps {
+  beginning: Beginning;
+  slots: number;
+  targets: number[];
+  inputs: Int32Array;
+  subjects: Subject[];
+}
+
+/** Of set-ups that come again and again: compiled once each. */
+const known = new WeakMap<Setup, Steps>();
+
+/** Compiles a plan. The bytes live in the writer until its next program. */
+export function compile({ setup, candidates, argv, environment }: Plan, writer: ProgramWriter): Program {
+  let steps = setup.common ? known.get(setup) : undefined;
+  if (steps === undefined) {
+    steps = compileSetup(setup, writer);
+    if (setup.common) known.set(setup, steps);
+  }
+  writer.resume(steps.beginning);
+  const files = writer.table(candidates);
+  const words = writer.table(argv);
+  const variables = writer.table(environment.entries);
+  writer.op("EXEC", BUSY_RETRIES, words.offset, variables.offset, files, environment.extend ? EXTEND_ENVIRONMENT : 0);
+  const { inputs, subjects } = steps;
+  return { bytes: writer.finish(steps.slots, inputs.length, steps.targets), inputs, subjects };
+}
+
+function compileSetup(setup: Setup, writer: ProgramWriter): Steps {
   const subjects: Subject[] = [];
   const op = (
     subject: Subject,
@@ -58,70 +85,68 @@ export function compile(plan: Plan, writer: ProgramWriter): Program {
   const set = (operation: Operation, signals: SignalSet): void => op({ operation }, 0, 0, 0, writer.words(signals, 8));
   writer.reset();
 
-  if (some(plan.signals.restore)) set("SIGDEFAULT", plan.signals.restore);
-  if (some(plan.signals.ignore)) set("SIGIGNORE", plan.signals.ignore);
+  if (some(setup.signals.restore)) set("SIGDEFAULT", setup.signals.restore);
+  if (some(setup.signals.ignore)) set("SIGIGNORE", setup.signals.ignore);
 
-  if (plan.session) op({ operation: "SETSID" });
-  if (plan.processGroup !== undefined) op({ operation: "SETPGID", detail: String(plan.processGroup) }, plan.processGroup);
+  if (setup.session) op({ operation: "SETSID" });
+  if (setup.processGroup !== undefined) op({ operation: "SETPGID", detail: String(setup.processGroup) }, setup.processGroup);
 
-  if (plan.oomScoreAdj !== undefined) {
-    op({ operation: "OOM_SCORE_ADJ", detail: String(plan.oomScoreAdj) }, 0, 0, 0, writer.string(String(plan.oomScoreAdj)));
+  if (setup.oomScoreAdj !== undefined) {
+    op({ operation: "OOM_SCORE_ADJ", detail: String(setup.oomScoreAdj) }, 0, 0, 0, writer.string(String(setup.oomScoreAdj)));
   }
-  if (plan.nice !== undefined) op({ operation: "SETPRIORITY", detail: String(plan.nice) }, plan.nice);
-  if (plan.cpuAffinity !== undefined) {
-    op({ operation: "SCHED_SETAFFINITY", detail: plan.cpuAffinity.join(",") }, 0, 0, 0, writer.longs(cpuSet(plan.cpuAffinity)));
+  if (setup.nice !== undefined) op({ operation: "SETPRIORITY", detail: String(setup.nice) }, setup.nice);
+  if (setup.cpuAffinity !== undefined) {
+    op({ operation: "SCHED_SETAFFINITY", detail: setup.cpuAffinity.join(",") }, 0, 0, 0, writer.longs(cpuSet(setup.cpuAffinity)));
   }
 
-  const slots = fdSteps(plan, writer, op);
-  if (plan.controllingTerminal !== undefined) {
+  const slots = fdSteps(setup, writer, op);
+  if (setup.controllingTerminal !== undefined) {
     op(
-      { operation: "TIOCSCTTY", detail: String(plan.controllingTerminal), fds: [plan.controllingTerminal] },
-      plan.controllingTerminal,
+      { operation: "TIOCSCTTY", detail: String(setup.controllingTerminal), fds: [setup.controllingTerminal] },
+      setup.controllingTerminal,
     );
   }
-  if (plan.foreground !== undefined) {
-    op({ operation: "TIOCSPGRP", detail: String(plan.foreground), fds: [plan.foreground] }, plan.foreground);
+  if (setup.foreground !== undefined) {
+    op({ operation: "TIOCSPGRP", detail: String(setup.foreground), fds: [setup.foreground] }, setup.foreground);
   }
 
-  if (plan.chroot !== undefined) {
-    op({ operation: "CHROOT", path: plan.chroot }, 0, 0, 0, writer.string(plan.chroot));
+  if (setup.chroot !== undefined) {
+    op({ operation: "CHROOT", path: setup.chroot }, 0, 0, 0, writer.string(setup.chroot));
     // Or the old directory, outside of the new root, would still be the current one.
     op({ operation: "CHDIR", path: "/" }, 0, 0, 0, writer.string("/"));
   }
-  if (typeof plan.cwd === "number") {
-    op({ operation: "FCHDIR", detail: `fd ${plan.cwd}`, fds: [plan.cwd] }, slots.directory);
-  } else if (plan.cwd !== undefined) {
-    op({ operation: "CHDIR", path: plan.cwd }, 0, 0, 0, writer.string(plan.cwd));
+  if (typeof setup.cwd === "number") {
+    op({ operation: "FCHDIR", detail: `fd ${setup.cwd}`, fds: [setup.cwd] }, slots.directory);
+  } else if (setup.cwd !== undefined) {
+    op({ operation: "CHDIR", path: setup.cwd }, 0, 0, 0, writer.string(setup.cwd));
   }
-  if (plan.umask !== undefined) op({ operation: "UMASK" }, plan.umask);
+  if (setup.umask !== undefined) op({ operation: "UMASK" }, setup.umask);
 
-  for (const limit of plan.rlimits) {
+  for (const limit of setup.rlimits) {
     op({ operation: "SETRLIMIT", detail: limit.name }, limit.resource, 0, 0, writer.longs([limit.soft, limit.hard]));
   }
 
-  if (plan.groups !== undefined) {
-    op({ operation: "SETGROUPS", detail: plan.groups.join(",") }, 0, 0, 0, writer.words(plan.groups));
+  if (setup.groups !== undefined) {
+    op({ operation: "SETGROUPS", detail: setup.groups.join(",") }, 0, 0, 0, writer.words(setup.groups));
   }
-  if (plan.gid !== undefined) op({ operation: "SETRESGID", detail: String(plan.gid) }, plan.gid | 0);
-  if (plan.uid !== undefined) op({ operation: "SETRESUID", detail: String(plan.uid) }, plan.uid | 0);
+  if (setup.gid !== undefined) op({ operation: "SETRESGID", detail: String(setup.gid) }, setup.gid | 0);
+  if (setup.uid !== undefined) op({ operation: "SETRESUID", detail: String(setup.uid) }, setup.uid | 0);
 
-  if (plan.parentDeathSignal !== undefined) op({ operation: "PDEATHSIG" }, plan.parentDeathSignal);
-  if (plan.noNewPrivs) op({ operation: "NO_NEW_PRIVS" });
+  if (setup.parentDeathSignal !== undefined) op({ operation: "PDEATHSIG" }, setup.parentDeathSignal);
+  if (setup.noNewPrivs) op({ operation: "NO_NEW_PRIVS" });
 
-  if (plan.closeFds) {
-    const kept = plan.fds.entries.map((entry) => entry.target).filter((fd) => fd > 2);
+  if (setup.closeFds) {
+    const kept = setup.fds.entries.map((entry) => entry.target).filter((fd) => fd > 2);
     op({ operation: "CLOSE_RANGE" }, 3, 0, 0, writer.words(kept));
   }
 
-  set("SIGMASK", plan.signals.block);
-  const candidates = writer.table(plan.candidates);
-  const argv = writer.table(plan.argv);
-  const envp = writer.table(plan.environment.entries);
-  op({ operation: "EXEC" }, BUSY_RETRIES, argv.offset, envp.offset, candidates, plan.environment.extend ? EXTEND_ENVIRONMENT : 0);
+  set("SIGMASK", setup.signals.block);
+  // Exec itself, which is the last.
+  subjects.push({ operation: "EXEC" });
 
-  const targets = plan.fds.entries.map((entry) => entry.target);
-  const inputs = Int32Array.from(plan.fds.inputs, (input) => input.kind);
-  return { bytes: writer.finish(slots.count, inputs.length, targets), inputs, subjects };
+  const targets = setup.fds.entries.map((entry) => entry.target);
+  const inputs = Int32Array.from(setup.fds.inputs, (input) => input.kind);
+  return { beginning: writer.keep(), slots: slots.count, targets, inputs, subjects };
 }
 
 type Emit = (
@@ -134,8 +159,8 @@ type Emit = (
 ) => void;
 
 /** The steps that give the child its fds. Slots: the inputs, then the opened files, then the directory. */
-function fdSteps(plan: Plan, writer: ProgramWriter, op: Emit): { count: number; directory: number } {
-  const { inputs, opens, entries, closes } = plan.fds;
+function fdSteps(setup: Setup, writer: ProgramWriter, op: Emit): { count: number; directory: number } {
+  const { inputs, opens, entries, closes } = setup.fds;
   let count = inputs.length;
   const firstOpen = count;
   for (const file of opens) {
@@ -149,11 +174,11 @@ function fdSteps(plan: Plan, writer: ProgramWriter, op: Emit): { count: number; 
     );
   }
   let directory = 0;
-  if (typeof plan.cwd === "number") {
-    directory = plan.cwd;
-    if (entries.some((entry) => entry.target === plan.cwd) || closes.includes(plan.cwd)) {
+  if (typeof setup.cwd === "number") {
+    directory = setup.cwd;
+    if (entries.some((entry) => entry.target === setup.cwd) || closes.includes(setup.cwd)) {
       // The fd map would overwrite it, or the step after it close it.
-      op({ operation: "PARK", fds: [plan.cwd] }, count, plan.cwd);
+      op({ operation: "PARK", fds: [setup.cwd] }, count, setup.cwd);
       directory = ~count++;
     }
   }

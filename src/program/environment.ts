@@ -15,13 +15,25 @@ export interface Environment {
   extend: boolean;
   entries: Text[];
   /** What PATH is in the result. */
-  path: Text | undefined;
+  readonly path: Text | undefined;
 }
+
+const NOTHING: Text[] = [];
 
 export function planEnvironment(options: ProgramOptions, facts: Facts): Environment {
   const extend = options.extendEnv === undefined ? true : checkBoolean(options.extendEnv, "options.extendEnv");
-  const pairs = pairsOf(options.env);
   const workers = extend ? facts.environment() : undefined;
+  if (options.env === undefined && extend && workers === undefined) {
+    return {
+      extend,
+      entries: NOTHING,
+      // Reading it is not free, and only a file without "/" needs it.
+      get path() {
+        return facts.path();
+      },
+    };
+  }
+  const pairs = pairsOf(options.env);
   if (workers === undefined) {
     const entries: Text[] = [];
     for (const [name, value] of pairs.values()) {

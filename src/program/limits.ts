@@ -4,7 +4,7 @@
 
 import { outOfRange, wrongType } from "../errors.js";
 import type { LimitName, ProgramOptions } from "./options.js";
-import type { Plan } from "./plan.js";
+import type { Setup } from "./plan.js";
 import { checkNames } from "./validate.js";
 
 const INFINITY = (1n << 64n) - 1n;
@@ -28,10 +28,10 @@ export const LIMITS: Record<LimitName, number> = {
   rttime: 15,
 };
 
-export function planLimits(options: ProgramOptions): Plan["rlimits"] {
+export function planLimits(options: ProgramOptions): Setup["rlimits"] {
   if (options.rlimits === undefined) return [];
   const limits = checkNames(options.rlimits, "options.rlimits", Object.keys(LIMITS));
-  const plan: Plan["rlimits"] = [];
+  const plan: Setup["rlimits"] = [];
   for (const [name, value] of Object.entries(limits)) {
     if (value === undefined) continue;
     const what = `options.rlimits.${name}`;

@@ -4,11 +4,12 @@
 
 import { conflict, wrongType, wrongValue } from "../errors.js";
 import { type SignalSet, signalNumber, signalSet } from "../kernel/signals.js";
+import { commonSetup } from "./common-setup.js";
 import { planEnvironment } from "./environment.js";
 import { planIdentity } from "./identity.js";
 import { planLimits } from "./limits.js";
 import type { Facts, ProgramOptions } from "./options.js";
-import type { FdMap, Plan } from "./plan.js";
+import type { FdMap, Plan, Setup } from "./plan.js";
 import { candidatesFor } from "./search.js";
 import { planStdio, type StdioDefaults } from "./stdio.js";
 import { checkArray, checkBoolean, checkInteger, checkPath, checkText, INT_MAX } from "./validate.js";
@@ -35,22 +36,32 @@ export interface Planned {
 export function makePlan(file: unknown, args: unknown, options: ProgramOptions, facts: Facts, defaults: StdioDefaults): Planned {
   const executable = checkPath(file, "file");
   const argv: Text[] = [options.argv0 === undefined ? executable : checkText(options.argv0, "options.argv0")];
-  checkArray(args, "args").forEach((arg, i) => {
-    argv.push(checkText(arg, `args[${i}]`));
-  });
+  const list = checkArray(args, "args");
+  for (let i = 0; i < list.length; i++) argv.push(checkText(list[i], `args[${i}]`));
   const environment = planEnvironment(options, facts);
-  const candidates = candidatesFor(executable, options, environment.path);
+  const candidates = candidatesFor(executable, options, environment);
+  const common = commonSetup(options, defaults, (words) => planSetup(words, NO_FACTS, defaults).setup);
+  const { setup, data } = common === undefined ? planSetup(options, facts, defaults) : { setup: common, data: undefined };
+  return { plan: { file: executable, argv, candidates, environment, setup }, data };
+}
+
+/** Words ask nothing of the world. */
+const NO_FACTS: Facts = {
+  isOpen: () => false,
+  account: () => undefined,
+  path: () => undefined,
+  environment: () => undefined,
+};
+
+function planSetup(options: ProgramOptions, facts: Facts, defaults: StdioDefaults): { setup: Setup; data: Text | undefined } {
   const { map, data } = planStdio(options, defaults, facts.isOpen);
   const session = flag(options.session, "session");
   const processGroup = planGroup(options.processGroup);
   if (session && processGroup !== undefined) {
     throw conflict("options.session and options.processGroup exclude each other: a session's leader leads its group");
   }
-  const plan: Plan = {
-    file: executable,
-    argv,
-    candidates,
-    environment,
+  const setup: Setup = {
+    common: false,
     fds: map,
     closeFds: options.closeFds === undefined ? true : checkBoolean(options.closeFds, "options.closeFds"),
     cwd: planDirectory(options.cwd, facts),
@@ -70,7 +81,7 @@ export function makePlan(file: unknown, args: unknown, options: ProgramOptions, 
       options.parentDeathSignal === undefined ? undefined : signalNumber(options.parentDeathSignal, "options.parentDeathSignal"),
     signals: planSignals(options),
   };
-  return { plan, data };
+  return { setup, data };
 }
 
 function flag(value: unknown, name: string): boolean {
@@ -81,7 +92,7 @@ function integer(value: unknown, name: string, least: number, most: number): num
   return value === undefined ? undefined : checkInteger(value, `options.${name}`, least, most);
 }
 
-function planDirectory(cwd: ProgramOptions["cwd"], facts: Facts): Plan["cwd"] {
+function planDirectory(cwd: ProgramOptions["cwd"], facts: Facts): Setup["cwd"] {
   if (typeof cwd !== "number") return cwd === undefined ? undefined : checkPath(cwd, "options.cwd");
   const fd = checkInteger(cwd, "options.cwd", 0, INT_MAX);
   if (!facts.isOpen(fd)) throw wrongValue("options.cwd", fd, "must be an open fd");
@@ -139,7 +150,7 @@ const RESTORED = new Map<unknown, SignalSet>([
   [false, signalSet([])],
 ]);
 
-function planSignals(options: ProgramOptions): Plan["signals"] {
+function planSignals(options: ProgramOptions): Setup["signals"] {
   const restore = RESTORED.get(options.restoreSignals ?? "runtime");
   if (restore === undefined) {
     throw wrongValue("options.restoreSignals", options.restoreSignals, 'must be "runtime", "all" or false');
@@ -151,7 +162,7 @@ function planSignals(options: ProgramOptions): Plan["signals"] {
   };
 }
 
-function signals(list: unknown, name: string): Plan["signals"]["block"] {
+function signals(list: unknown, name: string): Setup["signals"]["block"] {
   if (list === undefined) return [0, 0];
   return signalSet(
     checkArray(list, name).map((signal, i) => {

@@ -33,12 +33,20 @@ export interface FdMap {
   closes: number[];
 }
 
+/** What is executed, and what the child becomes before. */
 export interface Plan {
   file: Text;
   argv: Text[];
   candidates: Text[];
   /** Entries "NAME=value"; with `extend` laid over the process's own, where "NAME" alone removes. */
   environment: { extend: boolean; entries: Text[] };
+  setup: Setup;
+}
+
+/** What the child becomes before it executes anything. */
+export interface Setup {
+  /** It is one of a few that come again and again: what is made of it is worth keeping. */
+  common: boolean;
   fds: FdMap;
   closeFds: boolean;
   cwd: Text | number | undefined;

@@ -13,7 +13,7 @@ const SLASH = 0x2f;
 const COLON = 0x3a;
 
 /** Gives the candidates for `file`; none if no entry of the search path counts. */
-export function candidatesFor(file: Text, options: ProgramOptions, environmentPath: Text | undefined): Text[] {
+export function candidatesFor(file: Text, options: ProgramOptions, environment: { readonly path: Text | undefined }): Text[] {
   if (typeof file === "string" ? file.includes("/") : file.includes(SLASH)) return [file];
   if (options.path !== undefined) {
     const entries =
@@ -23,9 +23,17 @@ export function candidatesFor(file: Text, options: ProgramOptions, environmentPa
     if (entries.length === 0) throw wrongValue("options.path", [], "must name at least one directory");
     return entries.map((entry) => within(entry, file));
   }
-  return split(environmentPath ?? DEFAULT_PATH)
-    .filter((entry) => (typeof entry === "string" ? entry.startsWith("/") : entry[0] === SLASH))
-    .map((entry) => within(entry, file));
+  return directoriesOf(environment.path ?? DEFAULT_PATH).map((entry) => within(entry, file));
+}
+
+/** The last PATH that was taken apart: it seldom changes. */
+let known: { path: Text; directories: Text[] } | undefined;
+
+function directoriesOf(path: Text): Text[] {
+  if (known?.path === path && typeof path === "string") return known.directories;
+  const directories = split(path).filter((entry) => (typeof entry === "string" ? entry.startsWith("/") : entry[0] === SLASH));
+  known = { path, directories };
+  return directories;
 }
 
 function split(path: Text): Text[] {

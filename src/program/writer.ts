@@ -13,6 +13,10 @@ export type Text = string | Uint8Array;
 
 const MAGIC = 0x31647262;
 const HEADER_SIZE = 40;
+const WORDS_PER_OP = 6;
+/** The longest string that is encoded here. */
+const SHORT = 256;
+const encoder = new TextEncoder();
 
 /** A place in the buffer. */
 interface Span {
@@ -22,84 +26,143 @@ interface Span {
 
 const NO_DATA: Span = { offset: 0, size: 0 };
 
+/** What a writer holds after some steps: other programs can be continued from there. */
+export interface Beginning {
+  readonly bytes: Uint8Array;
+  readonly ops: readonly number[];
+}
+
 export class ProgramWriter {
-  #bytes: Buffer;
+  #bytes: Uint8Array;
+  /** The same memory. */
+  #words: Int32Array;
   #end = HEADER_SIZE;
-  readonly #ops: number[] = [];
-  #count = 0;
+  #ops: number[] = [];
+  #finished: Uint8Array;
 
   constructor(initialSize = 8192) {
-    // Not from the pool: the buffer must start at a multiple of 8.
-    this.#bytes = Buffer.from(new ArrayBuffer(initialSize));
+    // Not from a Buffer's pool: it must start at a multiple of 8.
+    this.#bytes = new Uint8Array(initialSize);
+    this.#words = new Int32Array(this.#bytes.buffer);
+    this.#finished = this.#bytes.subarray(0, 0);
   }
 
   /** Starts a new program in the same memory. What finish() gave before is overwritten. */
   reset(): void {
     this.#end = HEADER_SIZE;
     this.#ops.length = 0;
-    this.#count = 0;
+  }
+
+  /** Keeps what has been written since reset(). */
+  keep(): Beginning {
+    return { bytes: this.#bytes.slice(HEADER_SIZE, this.#end), ops: this.#ops.slice() };
+  }
+
+  /** Starts a new program from what was kept, by this writer or another. */
+  resume({ bytes, ops }: Beginning): void {
+    this.reset();
+    this.#bytes.set(bytes, this.#reserve(bytes.length, 1));
+    for (let i = 0; i < ops.length; i++) this.#ops.push(ops[i] as number);
   }
 
   /** Adds an operation and gives its index. */
   op(operation: Operation, a = 0, b = 0, c = 0, data: Span = NO_DATA, flags = 0): number {
     this.#ops.push(CODE[operation] | (flags << 16), a, b, c, data.offset, data.size);
-    return this.#count++;
+    return this.#ops.length / WORDS_PER_OP - 1;
   }
 
   string(text: Text): Span {
-    const size = typeof text === "string" ? Buffer.byteLength(text) + 1 : text.length + 1;
+    if (typeof text === "string" && text.length <= SHORT) {
+      const span = this.#ascii(text);
+      if (span !== undefined) return span;
+    }
+    const bytes = typeof text === "string" ? encoder.encode(text) : text;
+    const offset = this.#reserve(bytes.length + 1, 1);
+    this.#bytes.set(bytes, offset);
+    this.#bytes[offset + bytes.length] = 0;
+    return { offset, size: bytes.length + 1 };
+  }
+
+  /** Most strings: a call of the encoder costs more than all their characters. */
+  #ascii(text: string): Span | undefined {
+    const size = text.length + 1;
     const offset = this.#reserve(size, 1);
-    if (typeof text === "string") this.#bytes.write(text, offset);
-    else this.#bytes.set(text, offset);
-    this.#bytes[offset + size - 1] = 0;
+    const bytes = this.#bytes;
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i);
+      if (code >= 0x80) {
+        this.#end = offset;
+        return undefined;
+      }
+      bytes[offset + i] = code;
+    }
+    bytes[offset + text.length] = 0;
     return { offset, size };
   }
 
   /** 32-bit integers, signed or unsigned. */
   words(values: readonly number[], align = 4): Span {
     const offset = this.#reserve(values.length * 4, align);
-    for (let i = 0; i < values.length; i++) this.#bytes.writeUInt32LE((values[i] as number) >>> 0, offset + i * 4);
+    const words = this.#words;
+    for (let i = 0; i < values.length; i++) words[offset / 4 + i] = values[i] as number;
     return { offset, size: values.length * 4 };
   }
 
   /** 64-bit unsigned integers. */
   longs(values: readonly bigint[]): Span {
-    const offset = this.#reserve(values.length * 8, 8);
-    for (let i = 0; i < values.length; i++) this.#bytes.writeBigUInt64LE(values[i] as bigint, offset + i * 8);
-    return { offset, size: values.length * 8 };
+    return this.words(
+      values.flatMap((value) => [Number(value & 0xffffffffn), Number(value >> 32n)]),
+      8,
+    );
   }
 
   /** A table of strings: their offsets as 64-bit cells, ended by 0; the strings follow. */
   table(texts: readonly Text[]): Span {
     const size = (texts.length + 1) * 8;
     const offset = this.#reserve(size, 8);
-    this.#bytes.fill(0, offset, offset + size);
-    for (let i = 0; i < texts.length; i++) {
-      const at = this.string(texts[i] as Text).offset;
-      this.#bytes.writeUInt32LE(at, offset + i * 8);
+    for (let i = 0; i <= texts.length; i++) {
+      const at = i < texts.length ? this.string(texts[i] as Text).offset : 0;
+      this.#words[offset / 4 + i * 2] = at;
+      this.#words[offset / 4 + i * 2 + 1] = 0;
     }
     return { offset, size };
   }
 
-  /** Ends the program and gives its bytes, which stay valid until reset(). */
+  /** Ends the program and gives its bytes, which stay valid until the next is begun. */
   finish(slots: number, inputs: number, targets: readonly number[]): Uint8Array {
-    const slotsAt = this.words(new Array<number>(slots).fill(-1)).offset;
+    const slotsAt = this.#reserve(slots * 4, 4);
+    this.#words.fill(-1, slotsAt / 4, slotsAt / 4 + slots);
     const targetsAt = this.words(targets).offset;
     const ops = this.words(this.#ops, 8);
     const tail = this.#reserve(8, 8);
-    this.#bytes.fill(0, tail, tail + 8);
-    const header = [MAGIC, this.#end, this.#count, ops.offset, slots, slotsAt, inputs, targets.length, targetsAt, 0];
-    for (let i = 0; i < header.length; i++) this.#bytes.writeUInt32LE(header[i] as number, i * 4);
-    return this.#bytes.subarray(0, this.#end);
+    const words = this.#words;
+    words[tail / 4] = 0;
+    words[tail / 4 + 1] = 0;
+    words[0] = MAGIC;
+    words[1] = this.#end;
+    words[2] = this.#ops.length / WORDS_PER_OP;
+    words[3] = ops.offset;
+    words[4] = slots;
+    words[5] = slotsAt;
+    words[6] = inputs;
+    words[7] = targets.length;
+    words[8] = targetsAt;
+    words[9] = 0;
+    // A view is not free, and the next program is often as long.
+    if (this.#finished.buffer !== this.#bytes.buffer || this.#finished.length !== this.#end) {
+      this.#finished = this.#bytes.subarray(0, this.#end);
+    }
+    return this.#finished;
   }
 
   #reserve(size: number, align: number): number {
-    const offset = Math.ceil(this.#end / align) * align;
+    const offset = (this.#end + align - 1) & -align;
     this.#end = offset + size;
     if (this.#end > this.#bytes.length) {
-      const larger = Buffer.from(new ArrayBuffer(Math.max(this.#end, this.#bytes.length * 2)));
-      this.#bytes.copy(larger);
+      const larger = new Uint8Array((Math.max(this.#end, this.#bytes.length * 2) + 7) & -8);
+      larger.set(this.#bytes);
       this.#bytes = larger;
+      this.#words = new Int32Array(larger.buffer);
     }
     return offset;
   }

@@ -8,7 +8,7 @@ import type { ProgramOptions } from "#dist/program/options.js";
 import { candidatesFor } from "#dist/program/search.js";
 
 const shown = (file: string | Uint8Array, options: ProgramOptions, path?: string | Uint8Array): string[] =>
-  candidatesFor(file, options, path).map((candidate) => Buffer.from(candidate).toString("latin1"));
+  candidatesFor(file, options, { path }).map((candidate) => Buffer.from(candidate).toString("latin1"));
 
 test("a file with a slash is taken as it is", () => {
   for (const file of ["/bin/x", "./x", "../x", "a/b", "x/"]) {
@@ -49,7 +49,11 @@ test("bytes in PATH or in the file stay as they are", () => {
 
 test("a wrong path option is refused", () => {
   const refused = (path: unknown, code: string, message: RegExp): void =>
-    assert.throws(() => candidatesFor("x", { path } as ProgramOptions, undefined), { name: "TypeError", code, message });
+    assert.throws(() => candidatesFor("x", { path } as ProgramOptions, { path: undefined }), {
+      name: "TypeError",
+      code,
+      message,
+    });
   refused(5, "ERR_INVALID_ARG_TYPE", /options\.path must be an array/);
   refused(null, "ERR_INVALID_ARG_TYPE", /options\.path must be an array/);
   refused("/a\0", "ERR_INVALID_ARG_VALUE", /options\.path must not contain a NUL/);

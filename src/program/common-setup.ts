@@ -1,0 +1,76 @@
+/**
+ * The few set-ups that most spawns have: nothing but words for fds 0 to 2. Planned and compiled once each.
+ */
+
+import type { ProgramOptions, StdioWord } from "./options.js";
+import type { Setup } from "./plan.js";
+import type { StdioDefaults } from "./stdio.js";
+
+/** By their words. */
+const common = new Map<string, Setup>();
+/** Not "inherit": whether the fd is open is to be asked each time. */
+const COMMON_WORDS: readonly unknown[] = ["pipe", "ignore", "close"] satisfies StdioWord[];
+
+const INVALID = Symbol("invalid");
+
+/** Gives the set-up that these options ask for, if nothing but such words is in them. `make` plans it the first time. */
+export function commonSetup(
+  options: ProgramOptions,
+  defaults: StdioDefaults,
+  make: (words: ProgramOptions) => Setup,
+): Setup | undefined {
+  if (!hasOnlyWords(options)) return undefined;
+  const stdin = entryOf(options.stdio, 0, options.stdin) ?? defaults[0];
+  const stdout = entryOf(options.stdio, 1, options.stdout) ?? defaults[1];
+  const stderr = entryOf(options.stdio, 2, options.stderr) ?? defaults[2];
+  if (!COMMON_WORDS.includes(stdin) || !COMMON_WORDS.includes(stdout) || !COMMON_WORDS.includes(stderr)) return undefined;
+  const key = `${stdin as StdioWord} ${stdout as StdioWord} ${stderr as StdioWord}`;
+  let setup = common.get(key);
+  if (setup === undefined) {
+    setup = { ...make({ stdin, stdout, stderr } as ProgramOptions), common: true };
+    common.set(key, setup);
+  }
+  return setup;
+}
+
+/** Undefined: not given. Only in an array null says the same. */
+function entryOf(stdio: unknown, fd: number, own: unknown): unknown {
+  if (Array.isArray(stdio)) return stdio[fd];
+  const entry = stdio === undefined ? own : stdio;
+  return entry === null ? INVALID : entry;
+}
+
+/** Not by the object's keys: an option may be inherited. A test has a row for every option. */
+function hasOnlyWords(options: ProgramOptions): boolean {
+  const { stdio } = options;
+  return (
+    (stdio === undefined ||
+      (options.stdin === undefined &&
+        options.stdout === undefined &&
+        options.stderr === undefined &&
+        (!Array.isArray(stdio) || stdio.length <= 3))) &&
+    options.fds === undefined &&
+    options.closeFds === undefined &&
+    options.passFds === undefined &&
+    options.session === undefined &&
+    options.processGroup === undefined &&
+    options.controllingTerminal === undefined &&
+    options.foreground === undefined &&
+    options.uid === undefined &&
+    options.gid === undefined &&
+    options.groups === undefined &&
+    options.user === undefined &&
+    options.umask === undefined &&
+    options.nice === undefined &&
+    options.rlimits === undefined &&
+    options.cpuAffinity === undefined &&
+    options.oomScoreAdj === undefined &&
+    options.noNewPrivs === undefined &&
+    options.parentDeathSignal === undefined &&
+    options.chroot === undefined &&
+    options.cwd === undefined &&
+    options.restoreSignals === undefined &&
+    options.ignoreSignals === undefined &&
+    options.blockSignals === undefined
+  );
+}
