@@ -334,8 +334,8 @@ static size_t name_length(const char *entry) {
   return end == NULL ? strlen(entry) : (size_t)(end - entry);
 }
 
-/* The caller's environment with the table's entries over it. The array is the caller's to free; the
- * strings stay where they are. Returns NULL without memory. */
+/* Our environment with the table's entries over it. The array is the caller's to free; the strings
+ * stay where they are. Returns NULL without memory. */
 static char **compose_environment(char *const *overrides) {
   size_t n_overrides = 0, n_inherited = 0;
   while (overrides[n_overrides] != NULL) n_overrides++;
@@ -393,11 +393,15 @@ void launch_run(struct launch *launch) {
   memset(&launch->report, 0, offsetof(struct program_report, tried));
 
   char *const *overrides = (char *const *)((char *)launch->program + (uint32_t)exec->c);
-  char **composed = NULL;
+  char **envp = (char **)overrides, **composed = NULL;
   uint32_t made = 0;
   if (exec->flags & PROGRAM_EXEC_EXTEND_ENV) {
-    composed = compose_environment(overrides);
-    if (composed == NULL) fail(launch, LAUNCH_FAILED_MEMORY, ENOMEM);
+    if (overrides[0] != NULL || environ == NULL) {
+      composed = envp = compose_environment(overrides);
+      if (composed == NULL) fail(launch, LAUNCH_FAILED_MEMORY, ENOMEM);
+    } else {
+      envp = environ;
+    }
   }
   if (launch->failure == LAUNCH_OK && stack_ready(launch->stack) != 0)
     fail(launch, LAUNCH_FAILED_MEMORY, errno);
@@ -414,7 +418,7 @@ void launch_run(struct launch *launch) {
         .context =
             {
                 .report = &launch->report,
-                .envp = composed != NULL ? composed : (char **)overrides,
+                .envp = envp,
                 .report_socket = -1,
                 .parent_pid = getpid(),
                 .close_rung = launch->close_rung,

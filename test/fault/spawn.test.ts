@@ -13,6 +13,8 @@ const failed = (code: string, stage: string) => ({ name: "SpawnError", code, sta
 interface Fault {
   call: string;
   errno: string;
+  /** Without which the call is not made. */
+  options?: object;
   /** What the first outcomes must be; those after them must be good. */
   first: (rung: Rung) => object[];
 }
@@ -20,7 +22,7 @@ interface Fault {
 const FAULTS: Fault[] = [
   { call: "pipe2", errno: "EMFILE", first: () => Array(3).fill(failed("EMFILE", "pipe")) },
   { call: "fcntl", errno: "ENOMEM", first: () => Array(3).fill(failed("ENOMEM", "pipe")) },
-  { call: "malloc", errno: "ENOMEM", first: () => [failed("ENOMEM", "memory")] },
+  { call: "malloc", errno: "ENOMEM", options: { env: { A: "1" } }, first: () => [failed("ENOMEM", "memory")] },
   { call: "clone", errno: "ENOSYS", first: () => [failed("ENOSYS", "clone")] },
   { call: "socketpair", errno: "EMFILE", first: (rung) => (rung === "fork" ? [failed("EMFILE", "report")] : []) },
   { call: "waitid", errno: "EINVAL", first: () => [GOOD] },
@@ -36,7 +38,7 @@ for (const rung of RUNGS) {
     const outcomes = await inFaultyNode<Outcome[][]>(
       `await run("true");
        const all = [];
-       for (const { call, errno } of ${JSON.stringify(FAULTS)}) all.push(await positions(call, errno));
+       for (const { call, errno, options } of ${JSON.stringify(FAULTS)}) all.push(await positions(call, errno, options));
        done(all);`,
       rung,
     );
@@ -73,7 +75,7 @@ test("more pipes than fit on the C stack, and no memory for their numbers: one e
   const outcomes = await inFaultyNode<Outcome[]>(
     `await run("true");
      const fds = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [i + 3, "pipe"]));
-     done(await positions("malloc", "ENOMEM", { fds }));`,
+     done(await positions("malloc", "ENOMEM", { fds, env: { A: "1" } }));`,
     "clone3",
   );
   assert.deepEqual(outcomes, [failed("ENOMEM", "memory"), failed("ENOMEM", "memory")]);
