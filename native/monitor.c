@@ -261,7 +261,6 @@ int monitor_signal_group(struct monitor *m, uint32_t index, int signal) {
     /* Filtered, or older than 6.9: by number, which is the group's own until we have reaped its leader. */
     if (result != 0 && errno != ESRCH) result = kill(-watch->pid, signal);
   } else {
-    if (watch->group_lost) return -ENOSYS;
     if (watch->fd < 0) return 0;
     result = sys_pidfd_send_signal(watch->fd, signal, PIDFD_SIGNAL_PROCESS_GROUP);
   }
@@ -312,23 +311,27 @@ static void unknown_end(const struct watch *watch, double *event) {
 }
 
 /*
- * Our own peak, in KiB. A child that shared our memory until exec starts with it as its own peak
- * (kernel: exec_mmap), so only a larger value is the child's.
+ * Whether a peak, in KiB, is the child's own. A child that shared our memory until exec starts with our
+ * peak as its own (kernel: exec_mmap), so only a larger value is the child's. Ours only ever grows: it
+ * is asked for again only by a child that seems to be larger.
  */
-static long own_peak(void) {
+static int above_ours(long peak) {
+  static _Atomic long ours;
   struct rusage usage;
-  return getrusage(RUSAGE_SELF, &usage) == 0 ? usage.ru_maxrss : -1;
+  if (peak <= ours) return 0;
+  if (getrusage(RUSAGE_SELF, &usage) != 0) return 0;
+  ours = usage.ru_maxrss;
+  return peak > ours;
 }
 
 static void known_end(const siginfo_t *info, const struct rusage *usage, double *event) {
-  long peak = own_peak();
   event[FIELD_CODE] = info->si_code;
   event[FIELD_STATUS] = info->si_status;
   event[FIELD_UID] = info->si_uid;
   event[FIELD_USAGE] = 1;
   event[FIELD_UTIME] = (double)usage->ru_utime.tv_sec * 1e6 + (double)usage->ru_utime.tv_usec;
   event[FIELD_STIME] = (double)usage->ru_stime.tv_sec * 1e6 + (double)usage->ru_stime.tv_usec;
-  event[FIELD_MAXRSS] = peak >= 0 && usage->ru_maxrss > peak ? (double)usage->ru_maxrss : -1;
+  event[FIELD_MAXRSS] = above_ours(usage->ru_maxrss) ? (double)usage->ru_maxrss : -1;
   event[FIELD_MINFLT] = (double)usage->ru_minflt;
   event[FIELD_MAJFLT] = (double)usage->ru_majflt;
   event[FIELD_INBLOCK] = (double)usage->ru_inblock;
@@ -337,18 +340,25 @@ static void known_end(const siginfo_t *info, const struct rusage *usage, double 
   event[FIELD_NIVCSW] = (double)usage->ru_nivcsw;
 }
 
-/* After the reaping the pidfd is of use only to reach what is left of a group that the child led. */
-static void keep_or_close(struct monitor *m, struct watch *watch, int led_group) {
-  int keep = 0;
-  epoll_ctl(m->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
-  watch->registered = 0;
+/* After the reaping the pidfd, and with it the entry, is of use only to reach what is left of a group
+ * that the child led. Returns an enum group_left. */
+static int keep_or_close(struct monitor *m, uint32_t index, int led_group) {
+  struct watch *watch = &m->watches[index];
+  int left = GROUP_GONE;
   if (led_group) {
     if (sys_pidfd_send_signal(watch->fd, 0, PIDFD_SIGNAL_PROCESS_GROUP) == 0 || errno == EPERM)
-      keep = 1;
+      left = GROUP_LEFT;
     else if (errno != ESRCH)
-      watch->group_lost = 1;
+      left = GROUP_LOST;
   }
-  if (!keep) close_fd(m, watch);
+  if (left == GROUP_LEFT) {
+    epoll_ctl(m->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
+    watch->registered = 0;
+  } else {
+    close_fd(m, watch);
+    give_back(m, index);
+  }
+  return left;
 }
 
 /* Reaps one child. Returns the number of records written: 0 where it is readable but not waitable,
@@ -366,7 +376,7 @@ static int reap(struct monitor *m, uint32_t index, double *event) {
   if (result == 0) known_end(&info, &usage, event);
   else unknown_end(watch, event);
   watch->reaped = 1;
-  keep_or_close(m, watch, led_group);
+  event[FIELD_GROUP] = keep_or_close(m, index, led_group);
   return 1;
 }
 

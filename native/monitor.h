@@ -39,7 +39,11 @@ enum monitor_field {
   FIELD_OUBLOCK,
   FIELD_NVCSW,
   FIELD_NIVCSW,
+  FIELD_GROUP, /* CHILD: enum group_left */
 };
+
+/* What is left of the group that a child led: GONE and LOST free the child's entry. */
+enum group_left { GROUP_GONE, GROUP_LEFT, GROUP_LOST };
 
 enum monitor_event { EVENT_CHILD = 1, EVENT_STATE, EVENT_PIPE };
 enum unknown_cause { UNKNOWN_STOLEN = 1, UNKNOWN_IGNORED };
@@ -58,7 +62,6 @@ struct watch {
   uint8_t kind;
   uint8_t registered; /* a pipe enters the epoll set when it is first waited for */
   uint8_t reaped;
-  uint8_t group_lost; /* reaped, led a group, and this kernel can't reach the group any more */
   uint8_t cleaned;    /* it has got its clean-up signal, or is being terminated */
   uint8_t stops;      /* a stop_watch thread serves it */
   int fd;             /* -1: closed */
@@ -116,7 +119,7 @@ int monitor_remove(struct monitor *monitor, uint32_t index);
  * grace runs from now. */
 int monitor_signal(struct monitor *monitor, uint32_t index, int signal, int ends);
 /* The same for the group that the child leads, also after its end. -ENOTSUP: it leads none.
- * -ENOSYS: this kernel can't say. */
+ */
 int monitor_signal_group(struct monitor *monitor, uint32_t index, int signal);
 /* From now on stops and continues of this child are events too. */
 int monitor_watch_stops(struct monitor *monitor, uint32_t index);

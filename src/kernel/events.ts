@@ -22,10 +22,13 @@ export const FIELD = {
   oublock: 12,
   nvcsw: 13,
   nivcsw: 14,
+  group: 15,
 } as const;
 export const FIELDS_PER_EVENT = 16;
 export const EVENTS_PER_BATCH = 256;
 export const EVENT = { child: 1, state: 2, pipe: 3 } as const;
+/** What is left of a group that a child led: `enum group_left`. */
+export const GROUP = { gone: 0, left: 1, lost: 2 } as const;
 
 /** si_code of a SIGCHLD, from the kernel's siginfo.h. */
 const CLD = { exited: 1, killed: 2, dumped: 3, trapped: 4, stopped: 5, continued: 6 } as const;
@@ -33,42 +36,45 @@ const UNKNOWN_IGNORED = 2;
 
 /** Reads the end of a child from an event record. */
 export function decodeExit(events: Float64Array, base: number, pid: number): ExitState {
-  const at = (field: number): number => events[base + field] as number;
-  const uid = at(FIELD.uid);
-  const usage = at(FIELD.usage) === 1 ? decodeUsage(at) : null;
-  const whose = { pid, uid: uid < 0 ? null : uid, usage };
-  const status = at(FIELD.status);
-  switch (at(FIELD.code)) {
+  const code = events[base + FIELD.code] as number;
+  const status = events[base + FIELD.status] as number;
+  const uid = uidOf(events, base);
+  const usage = events[base + FIELD.usage] === 1 ? decodeUsage(events, base) : null;
+  switch (code) {
     case CLD.exited:
-      return { kind: "exited", code: status, ...whose };
+      return { kind: "exited", code: status, pid, uid, usage };
     case CLD.killed:
     case CLD.dumped:
-      return { kind: "killed", signal: signalName(status), coreDumped: at(FIELD.code) === CLD.dumped, ...whose };
+      return { kind: "killed", signal: signalName(status), coreDumped: code === CLD.dumped, pid, uid, usage };
     default:
-      return { kind: "unknown", cause: status === UNKNOWN_IGNORED ? "ignored" : "stolen", ...whose };
+      return { kind: "unknown", cause: status === UNKNOWN_IGNORED ? "ignored" : "stolen", pid, uid, usage };
   }
 }
 
-function decodeUsage(at: (field: number) => number): Usage {
-  const maxrss = at(FIELD.maxrss);
+function uidOf(events: Float64Array, base: number): number | null {
+  const uid = events[base + FIELD.uid] as number;
+  return uid < 0 ? null : uid;
+}
+
+function decodeUsage(events: Float64Array, base: number): Usage {
+  const maxrss = events[base + FIELD.maxrss] as number;
   return {
-    userCPU: at(FIELD.utime),
-    systemCPU: at(FIELD.stime),
+    userCPU: events[base + FIELD.utime] as number,
+    systemCPU: events[base + FIELD.stime] as number,
     maxRSS: maxrss < 0 ? null : maxrss * 1024,
-    minorFaults: at(FIELD.minflt),
-    majorFaults: at(FIELD.majflt),
-    blockInput: at(FIELD.inblock),
-    blockOutput: at(FIELD.oublock),
-    voluntarySwitches: at(FIELD.nvcsw),
-    involuntarySwitches: at(FIELD.nivcsw),
+    minorFaults: events[base + FIELD.minflt] as number,
+    majorFaults: events[base + FIELD.majflt] as number,
+    blockInput: events[base + FIELD.inblock] as number,
+    blockOutput: events[base + FIELD.oublock] as number,
+    voluntarySwitches: events[base + FIELD.nvcsw] as number,
+    involuntarySwitches: events[base + FIELD.nivcsw] as number,
   };
 }
 
 /** Reads a stop or continue of a child from an event record. */
 export function decodeLive(events: Float64Array, base: number, pid: number): LiveState {
   const status = events[base + FIELD.status] as number;
-  const uid = events[base + FIELD.uid] as number;
-  const whose = { pid, uid: uid < 0 ? null : uid };
+  const whose = { pid, uid: uidOf(events, base) };
   switch (events[base + FIELD.code]) {
     case CLD.continued:
       return { kind: "continued", ...whose };

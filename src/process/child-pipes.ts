@@ -2,7 +2,7 @@
  * All our ends of one child's fds, and the streams over them.
  */
 
-import type { AsyncResource } from "node:async_hooks";
+import { AsyncResource } from "node:async_hooks";
 import type { Monitor } from "../kernel/monitor.js";
 import type { LaunchedPipe } from "../launch/launcher.js";
 import type { ChildStream } from "./child-types.js";
@@ -12,35 +12,41 @@ import { PipeWriter } from "./pipe-writer.js";
 import { makeStream, PipeDuplex, PipeWritable } from "./streams.js";
 
 interface Pipe {
+  /** The child's fd. */
+  target: number;
   end: PipeEnd;
   reader: PipeReader | undefined;
   writer: PipeWriter | undefined;
   stream: ChildStream | undefined;
-  /** Someone moves its bytes without a stream. */
-  claimed: boolean;
-}
-
-/** The two sides of one of the child's fds, as far as there are. */
-export interface PipeSides {
-  reader: PipeReader | undefined;
-  writer: PipeWriter | undefined;
+  /** It is ours to feed: there is no stream over it. */
+  fed: boolean;
 }
 
 export class ChildPipes {
-  readonly #pipes = new Map<number, Pipe>();
+  /** In which the streams' callbacks run: that of the spawn. There is none without pipes. */
+  readonly context: AsyncResource | undefined;
+  readonly #pipes: Pipe[] = [];
   #open: number;
 
   /** `onClosed` is called when the last end has been closed; not if there never was one. */
-  constructor(monitor: Monitor, launched: readonly LaunchedPipe[], context: AsyncResource, onClosed: () => void) {
+  constructor(monitor: Monitor, launched: readonly LaunchedPipe[], onClosed: () => void) {
     this.#open = launched.length;
+    if (launched.length === 0) return;
+    const context = new AsyncResource("BROOD_CHILD", { requireManualDestroy: true });
+    this.context = context;
+    const closed = (): void => {
+      if (--this.#open === 0) onClosed();
+    };
     for (const { index, target, kind } of launched) {
-      const end = new PipeEnd(monitor, index, target, kind, context, () => {
-        if (--this.#open === 0) onClosed();
-      });
+      const end = new PipeEnd(monitor, index, target, kind, context, closed);
       const reader = end.readable ? new PipeReader(end) : undefined;
       const writer = end.writable ? new PipeWriter(end) : undefined;
-      this.#pipes.set(target, { end, reader, writer, stream: undefined, claimed: false });
+      this.#pipes.push({ target, end, reader, writer, stream: undefined, fed: false });
     }
+  }
+
+  #of(target: number): Pipe | undefined {
+    return this.#pipes.find((pipe) => pipe.target === target);
   }
 
   /** How many ends are not closed. */
@@ -50,56 +56,49 @@ export class ChildPipes {
 
   /** The child's fds whose ends are not closed. */
   openTargets(): number[] {
-    return [...this.#pipes].filter(([, pipe]) => !pipe.end.closed).map(([target]) => target);
+    return this.#pipes.filter(({ end }) => !end.closed).map(({ target }) => target);
   }
 
   /** Whether one of the child's fds has a stream. */
   has(target: number): boolean {
-    return this.#pipes.get(target)?.claimed === false;
+    return this.#of(target)?.fed === false;
   }
 
   /** The child's fds that have a stream. */
   targets(): IterableIterator<number> {
-    return [...this.#pipes].flatMap(([target, pipe]) => (pipe.claimed ? [] : [target])).values();
+    return this.#pipes.flatMap(({ fed, target }) => (fed ? [] : [target])).values();
   }
 
   /** The stream of one of the child's fds, made now if need be; null if it is no pipe of ours. */
   stream(target: number): ChildStream | null {
-    const pipe = this.#pipes.get(target);
-    if (pipe === undefined || pipe.claimed) return null;
+    const pipe = this.#of(target);
+    if (pipe === undefined || pipe.fed) return null;
     pipe.stream ??= makeStream(pipe.reader, pipe.writer);
     return pipe.stream;
   }
 
   /** The reader of one of the child's fds, if no stream has been made over it. */
   untouchedReader(target: number): PipeReader | undefined {
-    const pipe = this.#pipes.get(target);
+    const pipe = this.#of(target);
     return pipe?.stream === undefined ? pipe?.reader : undefined;
-  }
-
-  /** Gives the sides of all fds that have a stream, which they have no longer: their bytes are the caller's to move. */
-  claim(): Map<number, PipeSides> {
-    const unclaimed = [...this.#pipes].filter(([, pipe]) => !pipe.claimed);
-    for (const [, pipe] of unclaimed) pipe.claimed = true;
-    return new Map(unclaimed.map(([target, { reader, writer }]) => [target, { reader, writer }]));
   }
 
   /** The fds that we read. */
   readable(): number[] {
-    return [...this.#pipes].filter(([, pipe]) => pipe.reader !== undefined).map(([target]) => target);
+    return this.#pipes.filter(({ reader }) => reader !== undefined).map(({ target }) => target);
   }
 
   /** Writes text to fd 0, then its end. A child that does not want it all is no error. */
   feed(bytes: Uint8Array): void {
-    const pipe = this.#pipes.get(0);
+    const pipe = this.#of(0);
     if (pipe === undefined) return;
-    pipe.claimed = true;
+    pipe.fed = true;
     pipe.writer?.write(bytes, () => pipe.writer?.close());
   }
 
   /** The child has exited: writing ends close, reading ends find their end if it is there. */
   settle(): void {
-    for (const { reader, writer, stream } of [...this.#pipes.values()]) {
+    for (const { reader, writer, stream } of this.#pipes) {
       writer?.close();
       if (stream instanceof PipeWritable || stream instanceof PipeDuplex) stream.childGone();
       reader?.settle();
@@ -113,7 +112,7 @@ export class ChildPipes {
    */
   cut(makeError: ((target: number) => Error) | undefined): number[] {
     const held: number[] = [];
-    for (const [target, { end, reader, writer }] of [...this.#pipes]) {
+    for (const { target, end, reader, writer } of this.#pipes) {
       writer?.close();
       if (!end.closed && reader?.cut(makeError?.(target)) === true) held.push(target);
     }
@@ -122,19 +121,19 @@ export class ChildPipes {
 
   /** Has arriving bytes noticed, also while nobody reads. */
   watch(): void {
-    for (const { reader } of this.#pipes.values()) reader?.watch();
+    for (const { reader } of this.#pipes) reader?.watch();
   }
 
   /** What the other ends of the open pipes are called in /proc/PID/fd, with the child's fd of each. */
   links(): Map<string, number> {
-    const open = [...this.#pipes].filter(([, pipe]) => !pipe.end.closed);
-    return new Map(open.map(([target, pipe]) => [pipe.end.link(), target]));
+    const open = this.#pipes.filter(({ end }) => !end.closed);
+    return new Map(open.map(({ end, target }) => [end.link(), target]));
   }
 
   /** When a byte last moved. Bytes that wait for our own reader count as moving: it is not the child that is idle. */
   lastActivity(): number {
     let last = 0;
-    for (const { end, reader } of this.#pipes.values()) {
+    for (const { end, reader } of this.#pipes) {
       if (reader?.backlogged === true) return performance.now();
       last = Math.max(last, end.lastActivity);
     }
@@ -143,7 +142,7 @@ export class ChildPipes {
 
   /** Closes all ends, whatever they hold. Only output() that is being collected gets what has arrived. */
   destroy(): void {
-    for (const { reader, writer, stream } of [...this.#pipes.values()]) {
+    for (const { reader, writer, stream } of this.#pipes) {
       stream?.destroy();
       writer?.close();
       if (stream === undefined) reader?.abandon();

@@ -3,7 +3,6 @@
  * events alone; see docs/architecture.md, "The life of an exit".
  */
 
-import { AsyncResource } from "node:async_hooks";
 import { inspect } from "node:util";
 import {
   AbortError,
@@ -21,7 +20,7 @@ import { type Signal, signalNumber } from "../kernel/signals.js";
 import type { Launched } from "../launch/launcher.js";
 import { checkNames } from "../program/validate.js";
 import type { ChildState, ExitState } from "../states.js";
-import { ChildPipes, type PipeSides } from "./child-pipes.js";
+import { ChildPipes } from "./child-pipes.js";
 import type { ChildStream, StderrOf, StdinOf, StdoutOf } from "./child-types.js";
 import { describeCommand, drainError, endError, isClean, reasonFor } from "./ending.js";
 import { ChildEntry } from "./entry.js";
@@ -95,12 +94,11 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
 
   readonly #monitor: Monitor;
   readonly #entry: ChildEntry;
-  readonly #context = new AsyncResource("BROOD_CHILD", { requireManualDestroy: true });
   readonly #pipes: ChildPipes;
   readonly #life: Life;
   readonly #cwd: string | undefined;
   readonly #termination: Termination;
-  readonly #waiters: StateWaiters;
+  #waiters: StateWaiters | undefined;
   readonly #exited = new Settling<ExitState>();
   readonly #closed = new Settling<ExitState>();
   readonly #startedAt = performance.now();
@@ -121,8 +119,7 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
     this.#monitor = monitor();
     this.#entry = new ChildEntry(this.#monitor, launched.index, this);
     this.#monitor.hold();
-    this.#waiters = new StateWaiters((exit) => endError(this.#told, exit, this.#termination.cause));
-    const pipes = new ChildPipes(this.#monitor, launched.pipes, this.#context, () => this.#termination.ended());
+    const pipes = new ChildPipes(this.#monitor, launched.pipes, () => this.#termination.ended());
     this.#pipes = pipes;
     this.fds = {
       get: (fd) => pipes.stream(fd) ?? undefined,
@@ -135,6 +132,7 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
     this.#termination = new Termination(life, {
       pid: this.pid,
       send: (signal) => void this.#signal(signal, true),
+      held: () => pipes.open > 0,
       lastActivity: () => pipes.lastActivity(),
       cut: (makeError) => {
         this.#cutting = this.#cut(makeError);
@@ -230,7 +228,7 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
     checkSignal(signal);
     if (signal?.aborted) throw new AbortError("the wait was aborted", signal.reason);
     if (kinds.has("stopped") || kinds.has("continued")) this.#entry.watchStops();
-    const { promise, cancel } = this.#waiters.wait(kinds);
+    const { promise, cancel } = this.#waiting().wait(kinds);
     if (signal === undefined) return promise;
     const onAbort = (): void => cancel(new AbortError("the wait was aborted", signal.reason));
     signal.addEventListener("abort", onAbort, { once: true });
@@ -317,11 +315,6 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
     if (this.#exit !== undefined) this.#entry.forget();
   }
 
-  /** @internal Gives our ends to somebody who moves the bytes himself; there are no streams from now on. */
-  claimPipes(): Map<number, PipeSides> {
-    return this.#pipes.claim();
-  }
-
   /** @internal Milliseconds from the spawn to `closed`, or to now. */
   get durationMs(): number {
     return (this.#closedAt ?? performance.now()) - this.#startedAt;
@@ -336,8 +329,15 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
 
   /** @internal Called by the monitor. */
   onEvent(events: Float64Array, base: number): void {
-    if (events[base + FIELD.type] === EVENT.state) this.#waiters.change(decodeLive(events, base, this.pid));
-    else this.#context.runInAsyncScope(this.#onExit, this, decodeExit(events, base, this.pid));
+    if (events[base + FIELD.type] === EVENT.state) {
+      this.#waiting().change(decodeLive(events, base, this.pid));
+      return;
+    }
+    const exit = decodeExit(events, base, this.pid);
+    const group = events[base + FIELD.group] as number;
+    const { context } = this.#pipes;
+    if (context === undefined) this.#onExit(exit, group);
+    else context.runInAsyncScope(this.#onExit, this, exit, group);
   }
 
   /** JSON of what is known of it. */
@@ -363,12 +363,21 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
     return this.#entry.signal(signal, () => `${describeCommand(this)} (pid ${this.pid})`, ends);
   }
 
-  #onExit(exit: ExitState): void {
+  /** Made when somebody waits for the first time. */
+  #waiting(): StateWaiters {
+    if (this.#waiters === undefined) {
+      this.#waiters = new StateWaiters((exit) => endError(this.#told, exit, this.#termination.cause));
+      if (this.#exit !== undefined) this.#waiters.end(this.#exit);
+    }
+    return this.#waiters;
+  }
+
+  #onExit(exit: ExitState, group: number): void {
     this.#exit = exit;
     live.delete(this);
-    this.#entry.exited();
+    this.#entry.exited(group);
     this.#exited.settle(exit);
-    this.#waiters.end(exit);
+    this.#waiters?.end(exit);
     this.#pipes.settle();
     this.#termination.exited();
     if (this.#pipes.open === 0) this.#termination.ended();
@@ -391,7 +400,7 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
     this.#closedAt = performance.now();
     this.#hold();
     this.#closed.settle(this.#exit as ExitState);
-    this.#context.emitDestroy();
+    this.#pipes.context?.emitDestroy();
   }
 
   /** The event loop is held until `closed`, unless unref'ed. */

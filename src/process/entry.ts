@@ -4,7 +4,8 @@
  */
 
 import { UnsupportedError, wrongValue } from "../errors.js";
-import { ENOSYS, ENOTSUP, errnoWords, systemError } from "../kernel/errno.js";
+import { ENOTSUP, errnoWords, systemError } from "../kernel/errno.js";
+import { GROUP } from "../kernel/events.js";
 import type { Monitor, Watcher } from "../kernel/monitor.js";
 import { signalName } from "../kernel/signals.js";
 
@@ -49,7 +50,6 @@ export class ChildEntry {
     if (result === -ENOTSUP) {
       throw wrongValue("killGroup", pid, 'needs a child that leads a process group (session, processGroup: "new" or detached)');
     }
-    if (result === -ENOSYS) throw groupLost();
     if (result === 0 && this.#exited) this.forget();
     if (result < 0) throw systemError(-result, "kill");
     return result === 1;
@@ -61,18 +61,14 @@ export class ChildEntry {
     if (result < 0) throw systemError(-result, "waitid");
   }
 
-  /** The child has been reaped: the entry is kept only for a group that has members left. */
-  exited(): void {
+  /** The child has been reaped: the entry is kept only for a group that has members left. `group`: one of GROUP. */
+  exited(group: number): void {
     this.#exited = true;
-    const group = this.#monitor.native.signalGroup(this.#index, 0);
-    if (group === -ENOSYS) this.#groupLost = true;
-    if (group === 0 || group === -ENOSYS) {
-      this.forget();
-      return;
-    }
     // There are no more events; and a monitor that knew the child would keep it from ever being collected.
     this.#monitor.unwatch(this.#index);
-    left.register(this.#child, { owner: this.#monitor, index: this.#index }, this);
+    if (group === GROUP.left) left.register(this.#child, { owner: this.#monitor, index: this.#index }, this);
+    else this.#forgotten = true;
+    this.#groupLost = group === GROUP.lost;
   }
 
   /** Gives the entry up, with the pidfd. The child must have been reaped. */

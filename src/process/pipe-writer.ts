@@ -14,7 +14,6 @@ export class PipeWriter implements Side {
   #offset = 0;
   #done: Done | undefined;
   #closed = false;
-  #onClosed: (() => void) | undefined;
 
   constructor(end: PipeEnd) {
     this.#end = end;
@@ -35,17 +34,6 @@ export class PipeWriter implements Side {
     return this.#done !== undefined;
   }
 
-  /** How many bytes of that chunk are not in the pipe yet. */
-  get remaining(): number {
-    return this.#bytes === undefined ? 0 : this.#bytes.length - this.#offset;
-  }
-
-  /** From now on it closes itself when nobody reads any more, and tells, once, when it has been closed, by whomever. */
-  watch(onClosed: () => void): void {
-    this.#onClosed = onClosed;
-    this.#end.arm();
-  }
-
   /** Writes a chunk and calls `done` when the pipe has all of it, or with the error. */
   write(bytes: Uint8Array, done: Done): void {
     if (this.#closed) {
@@ -58,9 +46,8 @@ export class PipeWriter implements Side {
     this.#advance();
   }
 
-  onReady(hungUp: boolean): void {
+  onReady(): void {
     if (this.#done !== undefined) this.#advance();
-    else if (hungUp && this.#onClosed !== undefined) this.close();
   }
 
   /** Closes our end: the child reads the end of file. A chunk on its way fails with EPIPE. */
@@ -69,7 +56,6 @@ export class PipeWriter implements Side {
     this.#closed = true;
     this.#end.releaseWriting();
     if (this.#done !== undefined) this.#finish(systemError(EPIPE, "write"));
-    this.#onClosed?.();
   }
 
   #advance(): void {

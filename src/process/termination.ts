@@ -26,6 +26,8 @@ interface Mortal {
   readonly pid: number;
   /** Sends a signal, if it lives. */
   send(signal: number): void;
+  /** Whether a pipe of ours is open. */
+  held(): boolean;
   /** When a byte last went through one of its pipes: a time of performance.now(). */
   lastActivity(): number;
   /** Closes the pipes that are held. Undefined: as if they had ended. */
@@ -45,15 +47,6 @@ export class Termination {
   #idle: Quiet | undefined;
   #drainIdle: Quiet | undefined;
   #onAbort: (() => void) | undefined;
-
-  readonly #actions: Record<LifeAction, () => void> = {
-    signal: () => this.#signal(),
-    kill: () => this.#send(SIGKILL),
-    drain: () => this.#startDraining(),
-    cut: () => this.#cut(),
-    giveUp: () => this.#giveUp(),
-    close: () => this.#close(),
-  };
 
   /** Starts the clocks and listens to the signal. */
   constructor(life: Life, child: Mortal) {
@@ -114,7 +107,30 @@ export class Termination {
   #dispatch(event: LifeEvent): void {
     const { to, action } = LIFE[this.#state][event];
     this.#state = to;
-    if (action !== undefined) this.#actions[action]();
+    if (action !== undefined) this.#act(action);
+  }
+
+  #act(action: LifeAction): void {
+    switch (action) {
+      case "signal":
+        this.#signal();
+        break;
+      case "kill":
+        this.#send(SIGKILL);
+        break;
+      case "drain":
+        this.#startDraining();
+        break;
+      case "cut":
+        this.#cut();
+        break;
+      case "giveUp":
+        this.#giveUp();
+        break;
+      case "close":
+        this.#close();
+        break;
+    }
   }
 
   #signal(): void {
@@ -141,7 +157,7 @@ export class Termination {
 
   #startDraining(): void {
     const { timeout, idle, then } = this.#life.drain;
-    if (then === "wait") return;
+    if (then === "wait" || !this.#child.held()) return;
     const over = (): void => this.#dispatch("drainOver");
     if (timeout !== undefined) this.#drain = setTimeout(over, timeout).unref();
     if (idle !== undefined) this.#drainIdle = new Quiet(idle, () => this.#child.lastActivity(), over);
