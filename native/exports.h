@@ -15,6 +15,8 @@
 #define EXPORTS_TERMINAL(X)                                                              \
   X(terminalGroup) X(setTerminalGroup) X(terminalModes) X(setTerminalModes) X(groupOf)    \
   X(sessionOf) X(traceSignal) X(takeSender) X(isReaper) X(reapStrangers)
+#define EXPORTS_POSIX(X) \
+  X(pipe) X(socketpair) X(pidfdOpen) X(pidfdSendSignal) X(kill) X(waitid) X(closeFd)
 
 #define EXPORTS(X)       \
   EXPORTS_ENVIRONMENT(X) \
@@ -22,7 +24,8 @@
   EXPORTS_PIPE(X)        \
   EXPORTS_CHILD(X)       \
   EXPORTS_FACTS(X)       \
-  EXPORTS_TERMINAL(X)
+  EXPORTS_TERMINAL(X)    \
+  EXPORTS_POSIX(X)
 
 #define X(name) napi_value export_##name(napi_env env, napi_callback_info info);
 EXPORTS(X)

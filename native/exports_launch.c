@@ -19,7 +19,7 @@ napi_value export_validate(napi_env env, napi_callback_info info) {
   return result;
 }
 
-enum launch_flags { LAUNCH_LASTING = 1 };
+enum launch_flags { LAUNCH_LASTING = 1, LAUNCH_UNWATCHED = 2 };
 
 /* Takes the fds of a launch into the monitor. On failure all are closed and the child is ended. */
 static int adopt(struct monitor *monitor, struct launch *launch, int n, struct cleanup cleanup,
@@ -44,8 +44,9 @@ static int adopt(struct monitor *monitor, struct launch *launch, int n, struct c
 
 /*
  * launch(program, inputs, flags, cleanupSignal, out: Int32Array, cleanupGrace): enum launch_failure, or -EINVAL
- * for a malformed program. On success out is [child index, pid, pipe index...], else [errno, step,
- * detail, signal, n_tried, tried...]. The program's bytes are used up: it can't be launched twice.
+ * for a malformed program. On success out is [child index, pid, pipe index...], with LAUNCH_UNWATCHED [pidfd,
+ * pid], both the caller's (there can be no inputs); else [errno, step, detail, signal, n_tried, tried...].
+ * The program's bytes are used up: it can't be launched twice.
  */
 napi_value export_launch(napi_env env, napi_callback_info info) {
   struct call call;
@@ -58,7 +59,8 @@ napi_value export_launch(napi_env env, napi_callback_info info) {
   int32_t *out = memory(env, call.arguments[4], &n_out);
   int flags = argument(env, &call, 2);
   struct cleanup cleanup = {argument(env, &call, 3), argument(env, &call, 5)};
-  if (!self->started || program == NULL || program_validate(program, length, &bad) != 0 ||
+  int watched = !(flags & LAUNCH_UNWATCHED);
+  if ((watched ? !self->started : n_inputs != 0) || program == NULL || program_validate(program, length, &bad) != 0 ||
       ((struct program_header *)program)->n_inputs != n_inputs || n_out < n_inputs + 2 ||
       n_out < 5 + PROGRAM_TRIED_MAX)
     return integer(env, -EINVAL);
@@ -79,7 +81,10 @@ napi_value export_launch(napi_env env, napi_callback_info info) {
                           .ours = ours};
   if (flags & LAUNCH_LASTING) launch_run_lasting(&launch);
   else launch_run(&launch);
-  if (launch.failure == LAUNCH_OK) {
+  if (launch.failure == LAUNCH_OK && !watched) {
+    out[0] = launch.pidfd;
+    out[1] = launch.pid;
+  } else if (launch.failure == LAUNCH_OK) {
     launch.error = adopt(&self->monitor, &launch, (int)n_inputs, cleanup, out);
     if (launch.error != 0) launch.failure = LAUNCH_FAILED_WATCH;
   }

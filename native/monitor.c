@@ -324,7 +324,7 @@ static int above_ours(long peak) {
   return peak > ours;
 }
 
-static void known_end(const siginfo_t *info, const struct rusage *usage, double *event) {
+void monitor_known_end(const siginfo_t *info, const struct rusage *usage, double *event) {
   event[FIELD_CODE] = info->si_code;
   event[FIELD_STATUS] = info->si_status;
   event[FIELD_UID] = info->si_uid;
@@ -373,7 +373,7 @@ static int reap(struct monitor *m, uint32_t index, double *event) {
   if (result == 0 && info.si_pid == 0) return 0;
   event[FIELD_INDEX] = index;
   event[FIELD_TYPE] = EVENT_CHILD;
-  if (result == 0) known_end(&info, &usage, event);
+  if (result == 0) monitor_known_end(&info, &usage, event);
   else unknown_end(watch, event);
   watch->reaped = 1;
   event[FIELD_GROUP] = keep_or_close(m, index, led_group);

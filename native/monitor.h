@@ -14,7 +14,9 @@
 #ifndef BROOD_MONITOR_H
 #define BROOD_MONITOR_H
 
+#include <signal.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "launch.h"
@@ -130,6 +132,8 @@ int monitor_cleanup(struct monitor *monitor, int wait);
 int monitor_collect(struct monitor *monitor);
 /* The batch is over: entries freed meanwhile may be used again. */
 void monitor_settle(struct monitor *monitor);
+/* Fills in an event record from CODE on: the end of a child of ours, as waitid(2) tells it. */
+void monitor_known_end(const siginfo_t *info, const struct rusage *usage, double *event);
 /* The entry of that index and kind, or NULL. */
 struct watch *monitor_watch(struct monitor *monitor, uint32_t index, int kind);
 

@@ -31,7 +31,7 @@ export const EVENT = { child: 1, state: 2, pipe: 3 } as const;
 export const GROUP = { gone: 0, left: 1, lost: 2 } as const;
 
 /** si_code of a SIGCHLD, from the kernel's siginfo.h. */
-const CLD = { exited: 1, killed: 2, dumped: 3, trapped: 4, stopped: 5, continued: 6 } as const;
+export const CLD = { exited: 1, killed: 2, dumped: 3, trapped: 4, stopped: 5, continued: 6 } as const;
 const UNKNOWN_IGNORED = 2;
 
 /** Reads the end of a child from an event record. */

@@ -6,10 +6,11 @@
 import { isMainThread } from "node:worker_threads";
 import { EBADF } from "../kernel/errno.js";
 import { monitor } from "../kernel/monitor.js";
-import { checkPermission } from "../native/addon.js";
+import { type Addon, addon, checkPermission } from "../native/addon.js";
 import { compile } from "../program/compile.js";
-import { makePlan, type Planned } from "../program/make-plan.js";
+import { type Command, makePlan, type Planned, planCommand } from "../program/make-plan.js";
 import type { ProgramOptions } from "../program/options.js";
+import type { Plan } from "../program/plan.js";
 import { NotOpenError, type StdioDefaults } from "../program/stdio.js";
 import { checkPath } from "../program/validate.js";
 import { ProgramWriter } from "../program/writer.js";
@@ -20,7 +21,8 @@ import type { Launched } from "./launcher.js";
 const writer = new ProgramWriter();
 /** errno, step, detail, signal, count, and an errno for each candidate: PROGRAM_TRIED_MAX. */
 const out = new Int32Array(5 + 240);
-const LASTING_THREAD = 1;
+/** `enum launch_flags` of native/exports_launch.c. */
+const FLAG = { lasting: 1, unwatched: 2 } as const;
 
 /**
  * Makes a plan, with the failures that need no child as SpawnErrors.
@@ -29,10 +31,21 @@ const LASTING_THREAD = 1;
  */
 export function plan(file: unknown, args: unknown, options: ProgramOptions, defaults: StdioDefaults): Planned {
   checkPermission();
+  const planned = open(file, () => makePlan(file, args, options, facts, defaults));
+  if (planned.plan.candidates.length === 0) throw nowhereToSearch(planned.plan);
+  return planned;
+}
+
+/** Makes the plan of a command that is settled. Throws what plan() does. */
+export function planExec(command: Command, options: ProgramOptions, defaults: StdioDefaults): Planned {
+  checkPermission();
+  return open(command.file, () => planCommand(command, options, facts, defaults));
+}
+
+/** A source fd that isn't open is a failure of the world. */
+function open(file: unknown, make: () => Planned): Planned {
   try {
-    const planned = makePlan(file, args, options, facts, defaults);
-    if (planned.plan.candidates.length === 0) throw nowhereToSearch(planned.plan);
-    return planned;
+    return make();
   } catch (error) {
     if (error instanceof NotOpenError) throw notOpen({ file: checkPath(file, "file") }, error.fd, error.option, EBADF);
     throw error;
@@ -51,19 +64,34 @@ export interface Cleanup {
  * @throws SpawnError, and nothing is left behind.
  */
 export function launch({ plan }: Planned, cleanup: Cleanup): Launched {
-  const { native } = watching(plan);
-  const program = compile(plan, writer);
-  const room = program.inputs.length + 2 > out.length ? new Int32Array(program.inputs.length + 2) : out;
-  // A worker's thread ends before the process; the signal is to mean the process.
-  const flags = plan.setup.parentDeathSignal !== undefined && !isMainThread ? LASTING_THREAD : 0;
-  const result = native.launch(program.bytes, program.inputs, flags, cleanup.signal, room, cleanup.grace);
-  if (result !== LAUNCH.ok) throw launchError(result, room, plan, program.subjects);
+  const room = run(watching(plan).native, plan, cleanup, 0);
   const pipes = plan.setup.fds.inputs.map(({ kind, target }, i) => ({ index: room[2 + i] as number, target, kind }));
   return { index: room[0] as number, pid: room[1] as number, pipes };
 }
 
+/**
+ * Starts a child that nobody watches: its reaping and its pidfd are the caller's. The plan must have no pipes.
+ *
+ * @throws SpawnError, and nothing is left behind.
+ */
+export function launchUnwatched({ plan }: Planned): { pid: number; pidfd: number } {
+  const room = run(addon(), plan, { signal: 0, grace: -1 }, FLAG.unwatched);
+  return { pid: room[1] as number, pidfd: room[0] as number };
+}
+
+/** Gives what the native part says of a launch that succeeded. */
+function run(native: Addon, plan: Plan, cleanup: Cleanup, flags: number): Int32Array {
+  const program = compile(plan, writer);
+  const room = program.inputs.length + 2 > out.length ? new Int32Array(program.inputs.length + 2) : out;
+  // A worker's thread ends before the process; the signal is to mean the process.
+  const thread = plan.setup.parentDeathSignal !== undefined && !isMainThread ? FLAG.lasting : 0;
+  const result = native.launch(program.bytes, program.inputs, flags | thread, cleanup.signal, room, cleanup.grace);
+  if (result !== LAUNCH.ok) throw launchError(result, room, plan, program.subjects);
+  return room;
+}
+
 /** The monitor is started by the first spawn, which is what its failure means to the caller. */
-function watching(plan: Planned["plan"]): ReturnType<typeof monitor> {
+function watching(plan: Plan): ReturnType<typeof monitor> {
   try {
     return monitor();
   } catch (error) {

@@ -94,8 +94,14 @@ function execError(report: Report, plan: Plan): Error {
   if (report.errno !== ENOENT) {
     return failed(plan, "exec", report.errno, `cannot execute ${showText(path)}: ${errnoWords(report.errno)}`, about);
   }
-  if (only === undefined)
-    return failed(plan, "exec", ENOENT, `not found in ${tried.length} directories of the search path`, about);
+  if (only === undefined) {
+    // What was sought has no directory, so none of the places is the file itself.
+    const sought = plan.candidates[0] !== plan.file;
+    const where = sought
+      ? `not found in ${tried.length} directories of the search path`
+      : `none of ${tried.length} files is there`;
+    return failed(plan, "exec", ENOENT, where, about);
+  }
   // The kernel says the same for a missing interpreter. In another root we can't look.
   const why =
     plan.setup.chroot === undefined && plan.setup.cwd === undefined && existsSync(asPath(only))

@@ -20,7 +20,7 @@ export interface Addon {
   /** Gives the names of all operations in the order of their codes. */
   operations(): string[];
   validate(program: Uint8Array): boolean;
-  /** Gives an `enum launch_failure`; `out` is filled in as described in exports_launch.c. */
+  /** Gives an `enum launch_failure`; `flags` and `out` are described in exports_launch.c. */
   launch(
     program: Uint8Array,
     inputs: Int32Array,
@@ -67,6 +67,15 @@ export interface Addon {
   isReaper(): number;
   /** Reaps children that have ended and are none of this environment's; gives their number. */
   reapStrangers(): number;
+  /** Makes a pipe: `out` gets the reading and the writing end. */
+  pipe(out: Int32Array): number;
+  socketpair(type: number, out: Int32Array): number;
+  pidfdOpen(pid: number): number;
+  pidfdSendSignal(pidfd: number, signal: number, flags: number): number;
+  kill(pid: number, signal: number): number;
+  /** Gives the pid whose state the event record tells, 0 if there is none yet. */
+  waitid(type: number, id: number, options: number, record: Float64Array): number;
+  closeFd(fd: number): number;
   /** Fails later system calls of that name. Test builds only. */
   injectFault(call: string, skip: number, count: number, errno: number): number;
 }

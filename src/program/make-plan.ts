@@ -27,6 +27,9 @@ export interface Planned {
   data: Text | undefined;
 }
 
+/** What is executed, with what. */
+export type Command = Pick<Plan, "file" | "argv" | "candidates" | "environment">;
+
 /**
  * Checks a file, its arguments and its options, and makes a plan of them.
  *
@@ -43,6 +46,12 @@ export function makePlan(file: unknown, args: unknown, options: ProgramOptions, 
   const common = commonSetup(options, defaults, (words) => planSetup(words, NO_FACTS, defaults).setup);
   const { setup, data } = common === undefined ? planSetup(options, facts, defaults) : { setup: common, data: undefined };
   return { plan: { file: executable, argv, candidates, environment, setup }, data };
+}
+
+/** Makes the plan of a command that is settled: the rest of its options. Throws what makePlan() does. */
+export function planCommand(command: Command, options: ProgramOptions, facts: Facts, defaults: StdioDefaults): Planned {
+  const { setup, data } = planSetup(options, facts, defaults);
+  return { plan: { ...command, setup }, data };
 }
 
 /** Words ask nothing of the world. */
@@ -129,7 +138,7 @@ function planTerminal(options: ProgramOptions, name: "controllingTerminal" | "fo
   const fd = value === true ? 0 : checkInteger(value, `options.${name}`, 0, INT_MAX);
   // Where the child has no such fd, one of ours would be taken: ours are closed only after this step.
   const given = map.entries.some(({ target }) => target === fd);
-  if (map.closes.includes(fd) || (!given && options.closeFds !== false)) {
+  if (map.closes.includes(fd) || (!given && fd > 2 && options.closeFds !== false)) {
     throw wrongValue(`options.${name}`, fd, "must be an fd that the child has");
   }
   return fd;

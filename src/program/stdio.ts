@@ -24,8 +24,8 @@ const MODES: Record<FileMode, number> = {
   ax: O_WRONLY | O_CREAT | O_APPEND | O_EXCL,
 };
 
-/** What 0, 1 and 2 are where nothing is said. */
-export type StdioDefaults = readonly [StdinEntry, StdioWord, StdioWord];
+/** What 0, 1 and 2 are where nothing is said; undefined: as they are, or are not, with us. */
+export type StdioDefaults = readonly [StdinEntry | undefined, StdioWord | undefined, StdioWord | undefined];
 
 export interface Stdio {
   map: FdMap;
@@ -106,7 +106,7 @@ function collect(options: ProgramOptions, defaults: StdioDefaults): Map<number, 
   }
   defaults.forEach((entry, target) => {
     const name = `the default of fd ${target}`;
-    if (!requests.has(target)) requests.set(target, { target, entry, name });
+    if (entry !== undefined && !requests.has(target)) requests.set(target, { target, entry, name });
   });
   return requests;
 }

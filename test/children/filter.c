@@ -34,6 +34,8 @@ static const struct {
 #endif
     {"execve", SYS_execve},
     {"close_range", SYS_close_range},
+    {"close", SYS_close},
+    {"getdents64", SYS_getdents64},
     {"pidfd_open", SYS_pidfd_open},
     {"pidfd_send_signal", SYS_pidfd_send_signal},
     {"setsid", SYS_setsid},
@@ -46,6 +48,7 @@ static const struct {
     {"KILL", SECCOMP_RET_KILL_PROCESS},
     {"ENOSYS", SECCOMP_RET_ERRNO | ENOSYS},
     {"EPERM", SECCOMP_RET_ERRNO | EPERM},
+    {"EINTR", SECCOMP_RET_ERRNO | EINTR},
 };
 
 static int filter_compile(const char *rule, struct sock_filter *out) {

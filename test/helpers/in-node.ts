@@ -7,6 +7,7 @@ import { type NodeOptions, runNode } from "./node.js";
 
 const IN_SCOPE = {
   children: "childPath",
+  fork: "forkReport, forkToEnd, posix",
   files: "identity, TemporaryFiles",
   launch: "launch",
   report: "fdsOf, parseReport, reportOf, signalsOf",

@@ -18,7 +18,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["program"],
   ["launch"],
   ["process"],
-  ["cli", "protocol", "compat"],
+  ["cli", "protocol", "posix", "compat"],
 ];
 const LEAVES = ["errors.ts", "states.ts"];
 
