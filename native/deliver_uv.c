@@ -100,6 +100,10 @@ static void on_closed(uv_handle *handle) {
   stopped(context);
 }
 
+static void halt(struct monitor *monitor) {
+  uv.poll_stop(((struct uv_state *)monitor->delivery_state)->handle);
+}
+
 /* The handle's memory is libuv's until on_closed. */
 static void stop(struct monitor *monitor, void (*stopped)(void *), void *context) {
   struct uv_state *state = monitor->delivery_state;
@@ -111,4 +115,4 @@ static void stop(struct monitor *monitor, void (*stopped)(void *), void *context
   uv.close(state->handle, on_closed);
 }
 
-const struct delivery deliver_uv = {start, ref, unref, stop};
+const struct delivery deliver_uv = {start, ref, unref, halt, stop};

@@ -12,6 +12,8 @@
 #define EXPORTS_PIPE(X) X(arm) X(remove) X(read) X(write) X(shutdownWrite) X(capacity) X(farInode)
 #define EXPORTS_CHILD(X) X(signal) X(signalGroup) X(watchStops) X(cleanup) X(ref) X(unref)
 #define EXPORTS_FACTS(X) X(isOpen) X(account) X(environment) X(injectFault)
+#define EXPORTS_WATCH(X) \
+  X(pidfdCopy) X(pidfdProcess) X(adoptChild) X(watchProcess) X(signalProcess)
 #define EXPORTS_TERMINAL(X)                                                              \
   X(terminalGroup) X(setTerminalGroup) X(terminalModes) X(setTerminalModes) X(groupOf)    \
   X(sessionOf) X(traceSignal) X(takeSender) X(isReaper) X(reapStrangers)
@@ -24,6 +26,7 @@
   EXPORTS_PIPE(X)        \
   EXPORTS_CHILD(X)       \
   EXPORTS_FACTS(X)       \
+  EXPORTS_WATCH(X)       \
   EXPORTS_TERMINAL(X)    \
   EXPORTS_POSIX(X)
 

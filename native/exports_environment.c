@@ -15,6 +15,7 @@ static void on_ready(struct monitor *monitor) {
   napi_value callback, receiver, count;
   if (napi_open_handle_scope(env, &scope) != napi_ok) return;
   int n = monitor_collect(monitor);
+  if (n < 0) monitor_abandon(monitor);
   if (n != 0 && napi_get_reference_value(env, self->callback, &callback) == napi_ok &&
       napi_get_global(env, &receiver) == napi_ok) {
     count = integer(env, n);

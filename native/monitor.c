@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "exit_status.h"
 #include "orphans.h"
 #include "stop_watch.h"
 #include "sys.h"
@@ -18,16 +19,6 @@
 
 #define KEY_MAILBOX UINT64_MAX
 #define EPOLL_BATCH 192 /* the rest of MONITOR_EVENTS is room for the mailbox */
-
-/* struct pidfd_info of linux/pidfd.h, as far as it is used; older headers lack it. */
-struct pidfd_info_exit {
-  uint64_t mask;
-  uint64_t cgroupid;
-  uint32_t ids[11];
-  int32_t exit_code;
-};
-#define PIDFD_INFO_EXIT_BIT (1ull << 3)
-#define PIDFD_GET_INFO_CALL _IOWR(0xff, 11, struct pidfd_info_exit)
 
 /* ---- the table ---------------------------------------------------------------------------------- */
 
@@ -152,19 +143,34 @@ int monitor_cleanup(struct monitor *m, int wait) {
   return n;
 }
 
+/* To the orphans' reaper, with what is left of its grace. */
+static void hand_over(struct monitor *m, struct watch *watch) {
+  int64_t left = watch->cleaned && watch->kill_at >= 0 ? watch->kill_at - sys_now_ms() : -1;
+  if (watch->cleaned && watch->kill_at >= 0 && left < 0) left = 0;
+  epoll_ctl(m->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
+  orphans_adopt(watch->pid, watch->fd, (int)left);
+  watch->fd = -1;
+  watch->registered = 0;
+}
+
+void monitor_abandon(struct monitor *m) {
+  m->delivery->halt(m);
+  monitor_cleanup(m, 0);
+  for (uint32_t i = 0; i < m->n_watches; i++) {
+    struct watch *watch = &m->watches[i];
+    if (watch->kind != WATCH_CHILD || watch->reaped) continue;
+    hand_over(m, watch);
+    watch->reaped = 1; /* as far as this table is concerned */
+  }
+}
+
 void monitor_close(struct monitor *m, int process_ends) {
   if (m->epoll < 0) return;
   monitor_cleanup(m, process_ends);
   for (uint32_t i = 0; i < m->n_watches; i++) {
     struct watch *watch = &m->watches[i];
     if (watch->kind == WATCH_FREE) continue;
-    if (watch->kind == WATCH_CHILD && !watch->reaped && !process_ends) {
-      int64_t left = watch->cleaned && watch->kill_at >= 0 ? watch->kill_at - sys_now_ms() : -1;
-      if (watch->cleaned && watch->kill_at >= 0 && left < 0) left = 0;
-      epoll_ctl(m->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
-      orphans_adopt(watch->pid, watch->fd, (int)left);
-      watch->fd = -1;
-    }
+    if (watch->kind == WATCH_CHILD && !watch->reaped && !process_ends) hand_over(m, watch);
     close_fd(m, watch);
   }
   if (m->mailbox != NULL) mailbox_close(m->mailbox);
@@ -177,24 +183,56 @@ void monitor_close(struct monitor *m, int process_ends) {
   launch_stack_free(&m->stack);
 }
 
-int64_t monitor_add_child(struct monitor *m, pid_t pid, int pidfd, struct cleanup cleanup) {
+/* The pidfd is the entry's on success, else still the caller's. */
+static int64_t add(struct monitor *m, int kind, pid_t pid, int pidfd, struct cleanup cleanup) {
   int64_t index = take(m);
-  int error = index < 0 ? (int)-index : 0;
-  if (error == 0 && sys_epoll_ctl(m->epoll, EPOLL_CTL_ADD, pidfd, EPOLLIN | EPOLLET,
-                                  key_of(m, (uint32_t)index)) != 0) {
-    error = errno;
+  if (index < 0) return index;
+  if (sys_epoll_ctl(m->epoll, EPOLL_CTL_ADD, pidfd, EPOLLIN | EPOLLET,
+                    key_of(m, (uint32_t)index)) != 0) {
+    int error = errno;
     give_back(m, (uint32_t)index);
-  }
-  if (error != 0) {
-    orphans_end(pid, pidfd);
     return -error;
   }
   struct watch *watch = &m->watches[index];
-  watch->kind = WATCH_CHILD;
+  watch->kind = (uint8_t)kind;
   watch->registered = 1;
   watch->fd = pidfd;
   watch->pid = pid;
   watch->cleanup = cleanup;
+  return index;
+}
+
+int64_t monitor_add_child(struct monitor *m, pid_t pid, int pidfd, struct cleanup cleanup) {
+  int64_t index = add(m, WATCH_CHILD, pid, pidfd, cleanup);
+  if (index < 0) orphans_end(pid, pidfd);
+  return index;
+}
+
+int monitor_has_child(const struct monitor *m, pid_t pid) {
+  for (uint32_t i = 0; i < m->n_watches; i++) {
+    const struct watch *watch = &m->watches[i];
+    if (watch->kind == WATCH_CHILD && !watch->reaped && watch->pid == pid) return 1;
+  }
+  return 0;
+}
+
+int64_t monitor_adopt_child(struct monitor *m, pid_t pid, int pidfd, struct cleanup cleanup) {
+  siginfo_t info;
+  int64_t index;
+  /* A look, which takes nothing: only children of this process can be waited for at all. */
+  if (sys_wait_child(pid, pidfd, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, NULL) != 0)
+    index = -errno;
+  /* Of two that wait for the same child only one would get its status. */
+  else if (monitor_has_child(m, pid)) index = -EBUSY;
+  else index = add(m, WATCH_CHILD, pid, pidfd, cleanup);
+  if (index < 0) close(pidfd);
+  return index;
+}
+
+int64_t monitor_add_process(struct monitor *m, pid_t pid, int pidfd) {
+  int64_t index = add(m, WATCH_PROCESS, pid, pidfd, (struct cleanup){0, -1});
+  if (index < 0) close(pidfd);
+  else m->n_processes++;
   return index;
 }
 
@@ -234,6 +272,7 @@ int monitor_remove(struct monitor *m, uint32_t index) {
   if (index >= m->n_watches || m->watches[index].kind == WATCH_FREE) return -EBADF;
   struct watch *watch = &m->watches[index];
   if (watch->kind == WATCH_CHILD && !watch->reaped) return -EBUSY;
+  if (watch->kind == WATCH_PROCESS) m->n_processes--;
   close_fd(m, watch);
   give_back(m, index);
   return 0;
@@ -248,6 +287,14 @@ int monitor_signal(struct monitor *m, uint32_t index, int signal, int ends) {
   /* A signal to a zombie "succeeds": the pidfd tells the living from the dead. */
   if (sys_pidfd_ended(watch->fd)) return 0;
   if (sys_signal_child(watch->pid, watch->fd, signal) == 0) return 1;
+  return errno == ESRCH ? 0 : -errno;
+}
+
+/* By its pidfd or not at all: the number of one that is not our child may be another's by now. */
+int monitor_signal_process(struct monitor *m, uint32_t index, int signal) {
+  struct watch *watch = monitor_watch(m, index, WATCH_PROCESS);
+  if (watch == NULL || sys_pidfd_ended(watch->fd)) return 0;
+  if (sys_pidfd_send_signal(watch->fd, signal, 0) == 0) return 1;
   return errno == ESRCH ? 0 : -errno;
 }
 
@@ -292,59 +339,11 @@ int monitor_watch_stops(struct monitor *m, uint32_t index) {
 
 /* ---- collecting ----------------------------------------------------------------------------------- */
 
-/* The end of a child whose status someone else took, or that was never kept. */
-static void unknown_end(const struct watch *watch, double *event) {
-  struct pidfd_info_exit info = {.mask = PIDFD_INFO_EXIT_BIT};
-  event[FIELD_UID] = -1;
-  event[FIELD_USAGE] = 0;
-  if (ioctl(watch->fd, PIDFD_GET_INFO_CALL, &info) == 0 && (info.mask & PIDFD_INFO_EXIT_BIT)) {
-    int status = info.exit_code;
-    event[FIELD_CODE] = WIFEXITED(status) ? CLD_EXITED : WCOREDUMP(status) ? CLD_DUMPED : CLD_KILLED;
-    event[FIELD_STATUS] = WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status);
-    return;
-  }
-  struct sigaction action;
-  int ignored = sigaction(SIGCHLD, NULL, &action) == 0 &&
-                (action.sa_handler == SIG_IGN || (action.sa_flags & SA_NOCLDWAIT));
-  event[FIELD_CODE] = 0;
-  event[FIELD_STATUS] = ignored ? UNKNOWN_IGNORED : UNKNOWN_STOLEN;
-}
-
-/*
- * Whether a peak, in KiB, is the child's own. A child that shared our memory until exec starts with our
- * peak as its own (kernel: exec_mmap), so only a larger value is the child's. Ours only ever grows: it
- * is asked for again only by a child that seems to be larger.
- */
-static int above_ours(long peak) {
-  static _Atomic long ours;
-  struct rusage usage;
-  if (peak <= ours) return 0;
-  if (getrusage(RUSAGE_SELF, &usage) != 0) return 0;
-  ours = usage.ru_maxrss;
-  return peak > ours;
-}
-
-void monitor_known_end(const siginfo_t *info, const struct rusage *usage, double *event) {
-  event[FIELD_CODE] = info->si_code;
-  event[FIELD_STATUS] = info->si_status;
-  event[FIELD_UID] = info->si_uid;
-  event[FIELD_USAGE] = 1;
-  event[FIELD_UTIME] = (double)usage->ru_utime.tv_sec * 1e6 + (double)usage->ru_utime.tv_usec;
-  event[FIELD_STIME] = (double)usage->ru_stime.tv_sec * 1e6 + (double)usage->ru_stime.tv_usec;
-  event[FIELD_MAXRSS] = above_ours(usage->ru_maxrss) ? (double)usage->ru_maxrss : -1;
-  event[FIELD_MINFLT] = (double)usage->ru_minflt;
-  event[FIELD_MAJFLT] = (double)usage->ru_majflt;
-  event[FIELD_INBLOCK] = (double)usage->ru_inblock;
-  event[FIELD_OUBLOCK] = (double)usage->ru_oublock;
-  event[FIELD_NVCSW] = (double)usage->ru_nvcsw;
-  event[FIELD_NIVCSW] = (double)usage->ru_nivcsw;
-}
-
 /* After the reaping the pidfd, and with it the entry, is of use only to reach what is left of a group
  * that the child led. Returns an enum group_left. */
 static int keep_or_close(struct monitor *m, uint32_t index, int led_group) {
   struct watch *watch = &m->watches[index];
-  int left = GROUP_GONE;
+  int left = led_group ? GROUP_GONE : GROUP_NONE;
   if (led_group) {
     if (sys_pidfd_send_signal(watch->fd, 0, PIDFD_SIGNAL_PROCESS_GROUP) == 0 || errno == EPERM)
       left = GROUP_LEFT;
@@ -368,15 +367,25 @@ static int reap(struct monitor *m, uint32_t index, double *event) {
   siginfo_t info;
   struct rusage usage;
   if (watch->reaped) return 0;
-  int led_group = getpgid(watch->pid) == watch->pid;
+  pid_t group = getpgid(watch->pid);
   int result = sys_wait_child(watch->pid, watch->fd, &info, WEXITED | WNOHANG | __WALL, &usage);
   if (result == 0 && info.si_pid == 0) return 0;
   event[FIELD_INDEX] = index;
   event[FIELD_TYPE] = EVENT_CHILD;
-  if (result == 0) monitor_known_end(&info, &usage, event);
-  else unknown_end(watch, event);
+  if (result == 0) exit_status_known(&info, &usage, event);
+  else exit_status_stolen(watch->fd, event);
   watch->reaped = 1;
-  event[FIELD_GROUP] = keep_or_close(m, index, led_group);
+  /* Of one that someone else has reaped, its pidfd will tell whether there is a group. */
+  event[FIELD_GROUP] = keep_or_close(m, index, group == watch->pid || result != 0);
+  return 1;
+}
+
+/* Looks at one that is not ours to reap. Its event may come twice: when it ends, and when it is reaped. */
+static int look(struct monitor *m, uint32_t index, double *event) {
+  struct watch *watch = &m->watches[index];
+  event[FIELD_INDEX] = index;
+  event[FIELD_TYPE] = EVENT_CHILD;
+  exit_status_look(watch->pid, watch->fd, event);
   return 1;
 }
 
@@ -396,6 +405,13 @@ static int collect_states(struct monitor *m, double *events, int room) {
   return n;
 }
 
+/* The entry that an event is for; NULL: it has gone, or it is the mailbox. */
+static const struct watch *entry_of(const struct monitor *m, uint64_t key) {
+  uint32_t index = (uint32_t)key;
+  if (key == KEY_MAILBOX || index >= m->n_watches || key_of(m, index) != key) return NULL;
+  return &m->watches[index];
+}
+
 int monitor_collect(struct monitor *m) {
   struct epoll_event ready[EPOLL_BATCH];
   int n_ready, n = 0, states = 0;
@@ -406,10 +422,15 @@ int monitor_collect(struct monitor *m) {
   for (int i = 0; i < n_ready; i++)
     if (ready[i].data.u64 == KEY_MAILBOX) states = 1;
   if (states) n = collect_states(m, m->events, MONITOR_EVENTS - EPOLL_BATCH);
+  /* A look before the reaping: the process may be a child of ours, too. */
+  for (int i = 0; m->n_processes > 0 && i < n_ready; i++) {
+    const struct watch *watch = entry_of(m, ready[i].data.u64);
+    if (watch == NULL || watch->kind != WATCH_PROCESS) continue;
+    n += look(m, (uint32_t)ready[i].data.u64, m->events + (size_t)n * MONITOR_FIELDS);
+  }
   for (int i = 0; i < n_ready; i++) {
-    uint64_t key = ready[i].data.u64;
-    uint32_t index = (uint32_t)key;
-    if (key == KEY_MAILBOX || index >= m->n_watches || key_of(m, index) != key) continue;
+    if (entry_of(m, ready[i].data.u64) == NULL) continue;
+    uint32_t index = (uint32_t)ready[i].data.u64;
     double *event = m->events + (size_t)n * MONITOR_FIELDS;
     if (m->watches[index].kind == WATCH_CHILD) {
       n += reap(m, index, event);

@@ -4,12 +4,13 @@
  * readable but not waitable, and would spin a level-triggered loop.
  *
  * It owns every fd in its table: each has one entry, and is closed by monitor_remove(), or for a
- * child when it has been reaped, or by monitor_close(). It reaps only the children in its table.
+ * child when it has been reaped, or by monitor_close(). It reaps only the children in its table; of other
+ * processes it sees the end, and leaves them to their parents.
  *
  * How the set's readiness reaches JavaScript is a `delivery` (deliver_uv.c). All functions here run
  * in the environment's own thread.
  *
- * epoll(7), pidfd_open(2), waitid(2) with P_PIDFD (5.4), PIDFD_GET_INFO with the exit code (6.15).
+ * epoll(7), pidfd_open(2), waitid(2) with P_PIDFD (5.4).
  */
 #ifndef BROOD_MONITOR_H
 #define BROOD_MONITOR_H
@@ -44,13 +45,15 @@ enum monitor_field {
   FIELD_GROUP, /* CHILD: enum group_left */
 };
 
-/* What is left of the group that a child led: GONE and LOST free the child's entry. */
-enum group_left { GROUP_GONE, GROUP_LEFT, GROUP_LOST };
+/* What is left of the group that a child led (NONE: it led none). All but LEFT free the child's entry. */
+enum group_left { GROUP_GONE, GROUP_LEFT, GROUP_LOST, GROUP_NONE };
 
 enum monitor_event { EVENT_CHILD = 1, EVENT_STATE, EVENT_PIPE };
-enum unknown_cause { UNKNOWN_STOLEN = 1, UNKNOWN_IGNORED };
+/* UNREAPED: it has ended, and its parent may yet let us know; FOREIGN: nobody will. */
+enum unknown_cause { UNKNOWN_STOLEN = 1, UNKNOWN_IGNORED, UNKNOWN_UNREAPED, UNKNOWN_FOREIGN };
 
-enum watch_kind { WATCH_FREE, WATCH_CHILD, WATCH_PIPE };
+/* A PROCESS is somebody's whose end is seen here, and who is never waited for. */
+enum watch_kind { WATCH_FREE, WATCH_CHILD, WATCH_PIPE, WATCH_PROCESS };
 
 /* What a child gets when its environment ends: a signal (0: nothing), and after so many milliseconds (-1:
  * never) SIGKILL. */
@@ -82,6 +85,7 @@ struct delivery {
   int (*start)(struct monitor *monitor, void *loop); /* 0 or an errno */
   void (*ref)(struct monitor *monitor);
   void (*unref)(struct monitor *monitor);
+  void (*halt)(struct monitor *monitor); /* ready() is called no more; stop() is still to come */
   void (*stop)(struct monitor *monitor, void (*stopped)(void *context), void *context);
 };
 
@@ -90,6 +94,7 @@ struct monitor {
   struct watch *watches;
   uint32_t n_watches;
   uint32_t free;  /* list of entries to use, ends with NO_WATCH */
+  uint32_t n_processes; /* of kind WATCH_PROCESS */
   uint32_t freed; /* freed in this batch: usable only when the batch is over */
   struct mailbox *mailbox;
   struct launch_stack stack;
@@ -109,6 +114,13 @@ int monitor_open(struct monitor *monitor);
 void monitor_close(struct monitor *monitor, int process_ends);
 /* Takes over pidfd, also on failure (the child is then killed and reaped). Returns the index. */
 int64_t monitor_add_child(struct monitor *monitor, pid_t pid, int pidfd, struct cleanup cleanup);
+/* The same for a child that something else started: on failure it is left alone, and pidfd closed. -ECHILD: it is
+ * no child of this process. -EBUSY: it is watched here already. */
+int64_t monitor_adopt_child(struct monitor *monitor, pid_t pid, int pidfd, struct cleanup cleanup);
+/* Whether that child is watched here, and not reaped yet. */
+int monitor_has_child(const struct monitor *monitor, pid_t pid);
+/* Takes over the pidfd of any process, also on failure, to see its end. Returns the index. */
+int64_t monitor_add_process(struct monitor *monitor, pid_t pid, int pidfd);
 /* Kills and reaps a child that JavaScript has never heard of, and forgets it. */
 void monitor_end_child(struct monitor *monitor, uint32_t index);
 /* Takes over fd, also on failure. Returns the index. */
@@ -120,20 +132,22 @@ int monitor_remove(struct monitor *monitor, uint32_t index);
 /* 1: a live child was signalled. 0: it has ended. `ends`: this is what it would get at clean-up, whose
  * grace runs from now. */
 int monitor_signal(struct monitor *monitor, uint32_t index, int signal, int ends);
-/* The same for the group that the child leads, also after its end. -ENOTSUP: it leads none.
- */
+/* The same for a process that is watched, by its pidfd alone. -ENOSYS: that is filtered. */
+int monitor_signal_process(struct monitor *monitor, uint32_t index, int signal);
+/* The same for the group that the child leads, also after its end. -ENOTSUP: it leads none. */
 int monitor_signal_group(struct monitor *monitor, uint32_t index, int signal);
 /* From now on stops and continues of this child are events too. */
 int monitor_watch_stops(struct monitor *monitor, uint32_t index);
 /* Sends each live child its clean-up signal, once. With `wait`, waits until they have ended, at most each
  * one's grace, and sends the rest SIGKILL. Reaps nobody. Returns how many were signalled. */
 int monitor_cleanup(struct monitor *monitor, int wait);
+/* The set has failed: its children are handed over as by monitor_close(), all entries but theirs stay, and no event
+ * will come any more. */
+void monitor_abandon(struct monitor *monitor);
 /* Gathers what has happened into `events`; reaps. Returns the number of records. */
 int monitor_collect(struct monitor *monitor);
 /* The batch is over: entries freed meanwhile may be used again. */
 void monitor_settle(struct monitor *monitor);
-/* Fills in an event record from CODE on: the end of a child of ours, as waitid(2) tells it. */
-void monitor_known_end(const siginfo_t *info, const struct rusage *usage, double *event);
 /* The entry of that index and kind, or NULL. */
 struct watch *monitor_watch(struct monitor *monitor, uint32_t index, int kind);
 

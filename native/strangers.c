@@ -11,14 +11,6 @@ int strangers_come(void) {
   return prctl(PR_GET_CHILD_SUBREAPER, &subreaper, 0, 0, 0) == 0 && subreaper != 0;
 }
 
-static int is_child(const struct monitor *m, pid_t pid) {
-  for (uint32_t i = 0; i < m->n_watches; i++) {
-    const struct watch *watch = &m->watches[i];
-    if (watch->kind == WATCH_CHILD && !watch->reaped && watch->pid == pid) return 1;
-  }
-  return 0;
-}
-
 /*
  * A look first, which shows one that has ended and leaves it: only what is not ours is then reaped, by its
  * number. An ended child of ours hides the strangers behind it: they come into view when it has been reaped.
@@ -30,7 +22,7 @@ int strangers_reap(const struct monitor *m) {
     int result = sys_waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, NULL);
     if (result != 0 && errno == EINTR) continue;
     if (result != 0) return errno == ECHILD ? n : -errno;
-    if (info.si_pid == 0 || is_child(m, info.si_pid)) return n;
+    if (info.si_pid == 0 || monitor_has_child(m, info.si_pid)) return n;
     if (sys_waitid(P_PID, info.si_pid, &info, WEXITED | WNOHANG | __WALL, NULL) == 0) n++;
   }
 }

@@ -22,12 +22,14 @@ export type { Keep } from "./process/capture.js";
 export type { ChildFds, WaitOptions } from "./process/child.js";
 export { Child } from "./process/child.js";
 export type { ChildStream } from "./process/child-types.js";
+export { type AdoptedChild, type AdoptOptions, Monitor, type ProcessLike } from "./process/monitor.js";
 export type { Drain, MaxOutput, RunOptions, SpawnOptions } from "./process/options.js";
 export type { Collected, OutputOptions } from "./process/output.js";
 export { type RunResult, run } from "./process/run.js";
 export { installSignalCleanup } from "./process/signal-cleanup.js";
 export { spawn } from "./process/spawn.js";
 export type { ChildDuplex, ChildReadable } from "./process/streams.js";
+export type { WatchedProcess } from "./process/watched-process.js";
 export type { Stage } from "./program/operations.js";
 export type {
   EnvironmentLike,
@@ -40,4 +42,4 @@ export type {
   StdioWord,
   TextLike,
 } from "./program/options.js";
-export type { ChildState, ExitState, LiveState, Usage } from "./states.js";
+export type { ChildState, ExitState, LiveState, UnknownCause, Usage } from "./states.js";

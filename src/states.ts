@@ -34,11 +34,18 @@ interface Whose {
   uid: number | null;
 }
 
+/**
+ * Why the status of an end is not known: another waiter in our process took it; SIGCHLD is ignored, so it was never
+ * kept; the process is not our child, and the kernel does not tell; or the watch failed, and the child, which may live
+ * on, is beyond our sight.
+ */
+export type UnknownCause = "stolen" | "ignored" | "foreign" | "unwatched";
+
 /** How a child ended. `usage` is null where it can't be known. */
 export type ExitState = Whose & { usage: Usage | null } & (
     | { kind: "exited"; code: number }
     | { kind: "killed"; signal: string; coreDumped: boolean }
-    | { kind: "unknown"; cause: "stolen" | "ignored" }
+    | { kind: "unknown"; cause: UnknownCause }
   );
 
 /** A change of a child that is not its end. */

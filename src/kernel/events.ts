@@ -27,12 +27,14 @@ export const FIELD = {
 export const FIELDS_PER_EVENT = 16;
 export const EVENTS_PER_BATCH = 256;
 export const EVENT = { child: 1, state: 2, pipe: 3 } as const;
-/** What is left of a group that a child led: `enum group_left`. */
-export const GROUP = { gone: 0, left: 1, lost: 2 } as const;
+/** What is left of a group that a child led (none: it led none): `enum group_left`. */
+export const GROUP = { gone: 0, left: 1, lost: 2, none: 3 } as const;
 
 /** si_code of a SIGCHLD, from the kernel's siginfo.h. */
 export const CLD = { exited: 1, killed: 2, dumped: 3, trapped: 4, stopped: 5, continued: 6 } as const;
-const UNKNOWN_IGNORED = 2;
+/** `enum unknown_cause` of native/monitor.h. */
+const CAUSES = { 1: "stolen", 2: "ignored", 3: "foreign", 4: "foreign" } as const;
+const UNREAPED = 3;
 
 /** Reads the end of a child from an event record. */
 export function decodeExit(events: Float64Array, base: number, pid: number): ExitState {
@@ -47,8 +49,13 @@ export function decodeExit(events: Float64Array, base: number, pid: number): Exi
     case CLD.dumped:
       return { kind: "killed", signal: signalName(status), coreDumped: code === CLD.dumped, pid, uid, usage };
     default:
-      return { kind: "unknown", cause: status === UNKNOWN_IGNORED ? "ignored" : "stolen", pid, uid, usage };
+      return { kind: "unknown", cause: CAUSES[status as keyof typeof CAUSES] ?? "stolen", pid, uid, usage };
   }
+}
+
+/** Whether an end is unknown only until the process is reaped by its parent. */
+export function awaitsReaping(events: Float64Array, base: number): boolean {
+  return events[base + FIELD.code] === 0 && events[base + FIELD.status] === UNREAPED;
 }
 
 function uidOf(events: Float64Array, base: number): number | null {
@@ -86,6 +93,13 @@ export function decodeLive(events: Float64Array, base: number, pid: number): Liv
   }
 }
 
+const WHY_UNKNOWN = {
+  stolen: "another waiter took it",
+  ignored: "SIGCHLD is ignored",
+  foreign: "it is not our child",
+  unwatched: "the watch failed",
+} as const;
+
 /** Puts a state into words: "exited with code 3", "was killed by SIGSEGV (core dumped)". */
 export function describeState(state: ChildState): string {
   switch (state.kind) {
@@ -94,7 +108,7 @@ export function describeState(state: ChildState): string {
     case "killed":
       return `was killed by ${state.signal}${state.coreDumped ? " (core dumped)" : ""}`;
     case "unknown":
-      return `ended, its status is unknown (${state.cause === "stolen" ? "another waiter took it" : "SIGCHLD is ignored"})`;
+      return `ended, its status is unknown (${WHY_UNKNOWN[state.cause]})`;
     case "continued":
       return "continued";
     default:

@@ -6,12 +6,14 @@
 import { type Addon, addon } from "../native/addon.js";
 import { systemError } from "./errno.js";
 import { EVENTS_PER_BATCH, FIELD, FIELDS_PER_EVENT } from "./events.js";
-import { throwLater } from "./uncaught.js";
+import { guarded, throwLater } from "./uncaught.js";
 
 /** Something that has an entry in the native table. */
 export interface Watcher {
   /** Is told of one event: the record at `base` of `events`. Valid during the call only. */
   onEvent(events: Float64Array, base: number): void;
+  /** No event will come any more: the watch has failed. */
+  onFailure(error: NodeJS.ErrnoException): void;
 }
 
 export class Monitor {
@@ -19,12 +21,18 @@ export class Monitor {
   readonly #watchers: (Watcher | undefined)[] = [];
   readonly #events = new Float64Array(EVENTS_PER_BATCH * FIELDS_PER_EVENT);
   #holds = 0;
+  #failure: NodeJS.ErrnoException | undefined;
 
   constructor() {
     this.native = addon();
     const result = this.native.start(this.#events, (count) => this.#dispatch(count));
     if (result < 0) throw systemError(-result, "epoll_create1");
     process.on("exit", () => this.native.cleanup());
+  }
+
+  /** Why nothing can be watched any more. */
+  get failure(): NodeJS.ErrnoException | undefined {
+    return this.#failure;
   }
 
   watch(index: number, watcher: Watcher): void {
@@ -53,7 +61,10 @@ export class Monitor {
 
   /** An exception of one watcher's user is reported as uncaught; the rest of the batch still runs. */
   #dispatch(count: number): void {
-    if (count < 0) throw systemError(-count, "epoll_wait");
+    if (count < 0) {
+      this.#fail(systemError(-count, "epoll_wait"));
+      return;
+    }
     for (let base = 0; base < count * FIELDS_PER_EVENT; base += FIELDS_PER_EVENT) {
       const watcher = this.#watchers[this.#events[base + FIELD.index] as number];
       try {
@@ -63,12 +74,26 @@ export class Monitor {
       }
     }
   }
+
+  /** Nobody is to wait for what can't be seen. Children are the orphans' reaper's by now. */
+  #fail(error: NodeJS.ErrnoException): void {
+    this.#failure = error;
+    process.emitWarning(`children can't be watched any more: ${error.message}`, { code: "BROOD_WATCH_FAILED" });
+    for (const watcher of [...this.#watchers]) {
+      if (watcher !== undefined) guarded(() => watcher.onFailure(error));
+    }
+  }
 }
 
 let current: Monitor | undefined;
 
-/** Gives this environment's monitor, started on first use. */
+/**
+ * Gives this environment's monitor, started on first use.
+ *
+ * @throws Error of a system call: it can't be started, or has failed.
+ */
 export function monitor(): Monitor {
   current ??= new Monitor();
+  if (current.failure !== undefined) throw current.failure;
   return current;
 }

@@ -50,6 +50,20 @@ export interface Addon {
   account(nameOrUid: string | number): number[] | number;
   /** Gives the process's own environment block, each entry ended by a NUL. */
   environment(): Buffer;
+  /** Gives a copy of a pidfd, the caller's. */
+  pidfdCopy(pidfd: number): number;
+  /** Gives the number of the process behind a pidfd. -ESRCH: it has been reaped. */
+  pidfdProcess(pidfd: number): number;
+  /**
+   * Gives the index of a child of this process that something else started. Takes over the pidfd, also on failure.
+   * `ends` 1: one that can't be watched is killed and reaped; 0: it is left alone. -ECHILD: it is not ours. -EBUSY:
+   * it is watched already.
+   */
+  adoptChild(pidfd: number, pid: number, cleanupSignal: number, cleanupGrace: number, ends: number): number;
+  /** Gives the index of any process, whose end is then told. Takes over the pidfd, also on failure. */
+  watchProcess(pidfd: number, pid: number): number;
+  /** As `signal`, for a process that is watched. */
+  signalProcess(index: number, signal: number): number;
   /** Gives the foreground process group of the controlling terminal on that fd. */
   terminalGroup(fd: number): number;
   setTerminalGroup(fd: number, group: number): number;

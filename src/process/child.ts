@@ -104,6 +104,7 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
   readonly #startedAt = performance.now();
   #closedAt: number | undefined;
   #exit: ExitState | undefined;
+  #failure: Error | undefined;
   #collected = false;
   #held = true;
   #refed = true;
@@ -340,6 +341,17 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
     else context.runInAsyncScope(this.#onExit, this, exit, group);
   }
 
+  /** @internal Called by the monitor. It may live on: that is no longer seen from here. */
+  onFailure(error: NodeJS.ErrnoException): void {
+    this.#entry.failed(error);
+    this.#failure = error;
+    this.#waiters?.fail(error);
+    const exit: ExitState = { kind: "unknown", cause: "unwatched", pid: this.pid, uid: null, usage: null };
+    const { context } = this.#pipes;
+    if (context === undefined) this.#onEnd(exit);
+    else context.runInAsyncScope(this.#onEnd, this, exit);
+  }
+
   /** JSON of what is known of it. */
   toJSON(): { command: string; args: readonly string[]; pid: number; exit: ExitState | null } {
     return { command: this.command, args: this.args, pid: this.pid, exit: this.exit };
@@ -367,15 +379,20 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
   #waiting(): StateWaiters {
     if (this.#waiters === undefined) {
       this.#waiters = new StateWaiters((exit) => endError(this.#told, exit, this.#termination.cause));
-      if (this.#exit !== undefined) this.#waiters.end(this.#exit);
+      if (this.#failure !== undefined) this.#waiters.fail(this.#failure);
+      else if (this.#exit !== undefined) this.#waiters.end(this.#exit);
     }
     return this.#waiters;
   }
 
   #onExit(exit: ExitState, group: number): void {
+    this.#entry.exited(group);
+    this.#onEnd(exit);
+  }
+
+  #onEnd(exit: ExitState): void {
     this.#exit = exit;
     live.delete(this);
-    this.#entry.exited(group);
     this.#exited.settle(exit);
     this.#waiters?.end(exit);
     this.#pipes.settle();

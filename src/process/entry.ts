@@ -19,8 +19,10 @@ export class ChildEntry {
   #exited = false;
   /** The entry is gone: nothing of its group is left, or it led none. */
   #forgotten = false;
-  /** This kernel can't reach what is left of the group. */
-  #groupLost = false;
+  /** It led a group, as far as is known. */
+  #leads = true;
+  /** Why what is left of the group can't be reached. */
+  #groupLost: Error | undefined;
 
   constructor(monitor: Monitor, index: number, child: Watcher) {
     this.#monitor = monitor;
@@ -44,12 +46,11 @@ export class ChildEntry {
 
   /** Signals the group that it leads. False: nobody is left in it. */
   signalGroup(signal: number, pid: number): boolean {
-    if (this.#groupLost) throw groupLost();
+    if (!this.#leads) throw leadsNone(pid);
+    if (this.#groupLost !== undefined) throw this.#groupLost;
     if (this.#forgotten) return false;
     const result = this.#monitor.native.signalGroup(this.#index, signal);
-    if (result === -ENOTSUP) {
-      throw wrongValue("killGroup", pid, 'needs a child that leads a process group (session, processGroup: "new" or detached)');
-    }
+    if (result === -ENOTSUP) throw leadsNone(pid);
     if (result === 0 && this.#exited) this.forget();
     if (result < 0) throw systemError(-result, "kill");
     return result === 1;
@@ -68,7 +69,15 @@ export class ChildEntry {
     this.#monitor.unwatch(this.#index);
     if (group === GROUP.left) left.register(this.#child, { owner: this.#monitor, index: this.#index }, this);
     else this.#forgotten = true;
-    this.#groupLost = group === GROUP.lost;
+    this.#leads = group !== GROUP.none;
+    if (group === GROUP.lost) this.#groupLost = groupLost();
+  }
+
+  /** The watch has failed: the child is the orphans' reaper's, and can't be reached from here. */
+  failed(error: Error): void {
+    this.#exited = true;
+    this.#groupLost = error;
+    this.forget();
   }
 
   /** Gives the entry up, with the pidfd. The child must have been reaped. */
@@ -78,6 +87,10 @@ export class ChildEntry {
     left.unregister(this);
     this.#monitor.remove(this.#index);
   }
+}
+
+function leadsNone(pid: number): TypeError {
+  return wrongValue("killGroup", pid, 'needs a child that leads a process group (session, processGroup: "new" or detached)');
 }
 
 function groupLost(): UnsupportedError {

@@ -22,6 +22,8 @@ const HUNG_UP = EPOLLERR | EPOLLHUP | EPOLLRDHUP;
 export interface Side {
   /** The fd may be ready; `hungUp`: the other end is closed. */
   onReady(hungUp: boolean): void;
+  /** Readiness will not be told any more. */
+  onFailure(error: Error): void;
 }
 
 export class PipeEnd implements Watcher {
@@ -108,6 +110,13 @@ export class PipeEnd implements Watcher {
   onEvent(events: Float64Array, base: number): void {
     const mask = events[base + FIELD.code] as number;
     this.#context.runInAsyncScope(this.#ready, this, mask);
+  }
+
+  onFailure(error: Error): void {
+    this.#context.runInAsyncScope(() => {
+      this.reading?.onFailure(error);
+      this.writing?.onFailure(error);
+    });
   }
 
   #ready(mask: number): void {

@@ -132,6 +132,10 @@ export class PipeReader implements Side {
     return open;
   }
 
+  onFailure(error: Error): void {
+    this.cut(error);
+  }
+
   /** Closes it now. Who collects gets what has arrived, and the end. */
   abandon(): void {
     const sink = this.#sink;

@@ -50,12 +50,20 @@ export class PipeWriter implements Side {
     if (this.#done !== undefined) this.#advance();
   }
 
+  onFailure(error: Error): void {
+    this.#fail(error);
+  }
+
   /** Closes our end: the child reads the end of file. A chunk on its way fails with EPIPE. */
   close(): void {
+    this.#fail(undefined);
+  }
+
+  #fail(error: Error | undefined): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#end.releaseWriting();
-    if (this.#done !== undefined) this.#finish(systemError(EPIPE, "write"));
+    if (this.#done !== undefined) this.#finish(error ?? systemError(EPIPE, "write"));
   }
 
   #advance(): void {

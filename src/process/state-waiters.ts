@@ -27,6 +27,7 @@ export class StateWaiters {
   readonly #changes: LiveState[] = [];
   readonly #refuse: (exit: ExitState) => Error;
   #exit: ExitState | undefined;
+  #failure: Error | undefined;
   #queued = false;
 
   /** `refuse` makes the error of a wait for a stop or continue that can't come any more. */
@@ -36,6 +37,7 @@ export class StateWaiters {
 
   /** Waits for the next change of these kinds. `cancel` ends this wait alone. */
   wait(kinds: ReadonlySet<WaitKind>): { promise: Promise<ChildState>; cancel: (error: Error) => void } {
+    if (this.#failure !== undefined) return { promise: Promise.reject(this.#failure), cancel: () => {} };
     let waiter!: Waiter;
     const promise = new Promise<ChildState>((resolve, reject) => {
       waiter = { kinds, resolve, reject };
@@ -59,6 +61,13 @@ export class StateWaiters {
   end(exit: ExitState): void {
     this.#exit = exit;
     this.#schedule();
+  }
+
+  /** No change will be seen any more: every wait fails with this, those to come, too. */
+  fail(error: Error): void {
+    this.#failure = error;
+    for (const waiter of this.#waiters) waiter.reject(error);
+    this.#waiters.clear();
   }
 
   #schedule(): void {

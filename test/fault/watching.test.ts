@@ -92,21 +92,6 @@ test("PITFALL 9: the wait for an ended child fails unexpectedly, twice: no fd is
   assert.equal(kinds[1], "0");
 });
 
-test("epoll_wait fails unexpectedly: it is reported, and the next round goes on", async () => {
-  const result = await inFaultyNode<{ reported: string[]; exit: string }>(
-    `await run("true");
-     const reported = [];
-     process.on("uncaughtException", (error) => reported.push(error.code + " " + error.syscall));
-     const child = spawn("cat");
-     fail("epoll_wait", "EINVAL");
-     child.stdin.end();
-     const exit = await child.closed;
-     done({ reported, exit: exit.kind });`,
-    undefined,
-  );
-  assert.deepEqual(result, { reported: ["EINVAL epoll_wait"], exit: "exited" });
-});
-
 for (const errno of ["ENOSYS", "EPERM"]) {
   test(`PITFALL 12: pidfd_send_signal refused with ${errno}: the child is signalled by its number, never after its end`, async () => {
     const result = await inFaultyNode<object>(
