@@ -106,6 +106,7 @@ struct program_rlimit {
  *   TIOCSPGRP    a: fd; the own process group becomes the foreground one of that terminal
  *   CHROOT, CHDIR data: path          FCHDIR a: source, as in FDMAP
  *   UMASK a      SETRLIMIT a: resource, data: struct program_rlimit
+ *   SETEUID      a: the effective user id alone; a process whose real one is 0 gets its capabilities back by it
  *   SETGROUPS    data: uint32_t[]     SETRESGID, SETRESUID a: all three ids
  *   PDEATHSIG    a: signal; ESRCH if the parent is gone already
  *   NO_NEW_PRIVS
@@ -133,6 +134,7 @@ struct program_rlimit {
   X(FCHDIR, NONE, 1, 0, 0)             \
   X(UMASK, NONE, 1, 0, 0)              \
   X(SETRLIMIT, BYTES, 16, 16, 16)      \
+  X(SETEUID, NONE, 1, 0, 0)            \
   X(SETGROUPS, BYTES, 4, 0, 1u << 20)  \
   X(SETRESGID, NONE, 1, 0, 0)          \
   X(SETRESUID, NONE, 1, 0, 0)          \
@@ -695,6 +697,7 @@ static inline long program_step(struct program_child *c, const struct program_op
     case PROGRAM_FCHDIR: return raw(__NR_fchdir, program_source(c, op->a));
     case PROGRAM_UMASK: return raw(__NR_umask, op->a) < 0 ? -EINVAL : 0;
     case PROGRAM_SETRLIMIT: return raw(__NR_prlimit64, 0, op->a, data, 0);
+    case PROGRAM_SETEUID: return raw(__NR_setresuid, -1, op->a, -1);
     case PROGRAM_SETGROUPS: return raw(__NR_setgroups, op->size / 4, data);
     case PROGRAM_SETRESGID: return raw(__NR_setresgid, op->a, op->a, op->a);
     case PROGRAM_SETRESUID: return raw(__NR_setresuid, op->a, op->a, op->a);

@@ -293,7 +293,7 @@ static int changes_ids(const void *program) {
   const struct program_header *p = program;
   const struct program_op *ops = (const struct program_op *)((const char *)program + p->ops);
   for (uint32_t i = 0; i < p->n_ops; i++)
-    if (ops[i].code == PROGRAM_SETRESGID || ops[i].code == PROGRAM_SETRESUID) return 1;
+    if (ops[i].code == PROGRAM_SETRESGID || ops[i].code == PROGRAM_SETRESUID || ops[i].code == PROGRAM_SETEUID) return 1;
   return 0;
 }
 

@@ -23,6 +23,10 @@ export const facts: Facts = {
       failure,
     );
   },
+  unprivilegedEffectiveUid() {
+    const effective = process.geteuid?.();
+    return effective !== 0 && process.getuid?.() === 0 ? effective : undefined;
+  },
   path() {
     const path = process.env["PATH"];
     // Bytes that aren't UTF-8 are mangled there, and whole here.

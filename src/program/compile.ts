@@ -126,11 +126,14 @@ function compileSetup(setup: Setup, writer: ProgramWriter): Steps {
     op({ operation: "SETRLIMIT", detail: limit.name }, limit.resource, 0, 0, writer.longs([limit.soft, limit.hard]));
   }
 
+  if (setup.effectiveUid !== undefined) op({ operation: "SETEUID", detail: "0" }, 0);
   if (setup.groups !== undefined) {
     op({ operation: "SETGROUPS", detail: setup.groups.join(",") }, 0, 0, 0, writer.words(setup.groups));
   }
   if (setup.gid !== undefined) op({ operation: "SETRESGID", detail: String(setup.gid) }, setup.gid | 0);
   if (setup.uid !== undefined) op({ operation: "SETRESUID", detail: String(setup.uid) }, setup.uid | 0);
+  else if (setup.effectiveUid !== undefined)
+    op({ operation: "SETEUID", detail: String(setup.effectiveUid) }, setup.effectiveUid | 0);
 
   if (setup.parentDeathSignal !== undefined) op({ operation: "PDEATHSIG" }, setup.parentDeathSignal);
   if (setup.noNewPrivs) op({ operation: "NO_NEW_PRIVS" });

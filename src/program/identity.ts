@@ -10,6 +10,8 @@ export interface Identity {
   uid: number | undefined;
   gid: number | undefined;
   groups: number[] | undefined;
+  /** Our effective user id, where the change needs the privilege that only our real one, 0, has. */
+  effectiveUid?: number;
 }
 
 /** -1 means "unchanged" to the kernel, so it is no id. */
@@ -40,5 +42,7 @@ export function planIdentity(options: ProgramOptions, facts: Facts): Identity {
     gid ??= account?.[1];
     groups ??= account?.slice(2) ?? [];
   }
-  return { uid, gid, groups };
+  const effectiveUid =
+    uid === undefined && gid === undefined && groups === undefined ? undefined : facts.unprivilegedEffectiveUid();
+  return { uid, gid, groups, ...(effectiveUid === undefined ? {} : { effectiveUid }) };
 }

@@ -59,6 +59,7 @@ const NO_FACTS: Facts = {
   isOpen: () => false,
   account: () => undefined,
   path: () => undefined,
+  unprivilegedEffectiveUid: () => undefined,
   environment: () => undefined,
 };
 

@@ -197,6 +197,8 @@ export interface Facts {
   isOpen(fd: number): boolean;
   /** [uid, gid, groups...] of an account, undefined if there is none. */
   account(nameOrUid: string | number): number[] | undefined;
+  /** Our effective user id, if it is not 0 and the real one is. */
+  unprivilegedEffectiveUid(): number | undefined;
   /** PATH of our own environment. */
   path(): TextLike | undefined;
   /** Our environment where it isn't the process's own (a worker's copy), else undefined. */

@@ -59,6 +59,8 @@ export interface Setup {
   uid: number | undefined;
   gid: number | undefined;
   groups: number[] | undefined;
+  /** Our own, if it must be 0 for the change of the others. */
+  effectiveUid?: number;
   nice: number | undefined;
   oomScoreAdj: number | undefined;
   cpuAffinity: number[] | undefined;

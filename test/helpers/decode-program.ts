@@ -116,6 +116,7 @@ export function fakeFacts(changes: Partial<Facts> = {}): Facts {
   return {
     isOpen: (fd) => fd < 10,
     account: (nameOrUid) => accounts.get(nameOrUid),
+    unprivilegedEffectiveUid: () => undefined,
     path: () => "/usr/bin:/bin",
     environment: () => undefined,
     ...changes,

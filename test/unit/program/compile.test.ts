@@ -9,7 +9,7 @@ import { compile, stageOf } from "#dist/program/compile.js";
 import { OPERATIONS, type Operation } from "#dist/program/operations.js";
 import type { ProgramOptions } from "#dist/program/options.js";
 import { ProgramWriter } from "#dist/program/writer.js";
-import { compileCall, type DecodedOp, fdPairs, HEADER_SIZE, int32s, stringOf } from "../../helpers/decode-program.js";
+import { compileCall, type DecodedOp, fakeFacts, fdPairs, HEADER_SIZE, int32s, stringOf } from "../../helpers/decode-program.js";
 
 const everything: ProgramOptions = {
   argv0: "-tool",
@@ -78,11 +78,22 @@ test("the steps stand in the order that the kernel needs", () => {
   ];
   assert.deepEqual(names(everything), expected);
   const missing = OPERATIONS.filter((operation) => !expected.includes(operation));
-  assert.deepEqual(missing, ["SETPGID", "TIOCSPGRP"], "which a session excludes");
+  assert.deepEqual(missing, ["SETPGID", "TIOCSPGRP", "SETEUID"], "two of them a session excludes, one needs another parent");
   const grouped = names({ processGroup: "new", nice: 1 });
   assert.ok(grouped.indexOf("SETPGID") < grouped.indexOf("SETPRIORITY"));
   const front = names({ processGroup: "new", foreground: true, cwd: "/" });
   assert.deepEqual(front.slice(1), ["SETPGID", "FDMAP", "TIOCSPGRP", "CHDIR", "CLOSE_RANGE", "SIGMASK", "EXEC"]);
+});
+
+test("a parent whose real uid alone is 0 gets its privilege back for the change of ids, and gives it up again", () => {
+  const facts = fakeFacts({ unprivilegedEffectiveUid: () => 33 });
+  const ids = (options: ProgramOptions): string[] =>
+    compileCall("/bin/x", [], options, facts)
+      .ops.filter((op) => op.name.startsWith("SET"))
+      .map((op) => `${op.name} ${op.a}`);
+  assert.deepEqual(ids({}), []);
+  assert.deepEqual(ids({ uid: 5, gid: 6, groups: [] }), ["SETEUID 0", "SETGROUPS 0", "SETRESGID 6", "SETRESUID 5"]);
+  assert.deepEqual(ids({ gid: 6 }), ["SETEUID 0", "SETRESGID 6", "SETEUID 33"]);
 });
 
 test("a spawn without options has only the steps that it needs", () => {
