@@ -18,8 +18,14 @@ interface Pipe {
   reader: PipeReader | undefined;
   writer: PipeWriter | undefined;
   stream: ChildStream | undefined;
-  /** It is ours to feed: there is no stream over it. */
-  fed: boolean;
+  /** Someone moves its bytes without a stream. */
+  claimed: boolean;
+}
+
+/** The two sides of one of the child's fds, as far as there are. */
+export interface PipeSides {
+  reader: PipeReader | undefined;
+  writer: PipeWriter | undefined;
 }
 
 export class ChildPipes {
@@ -41,7 +47,7 @@ export class ChildPipes {
       const end = new PipeEnd(monitor, index, target, kind, context, closed);
       const reader = end.readable ? new PipeReader(end) : undefined;
       const writer = end.writable ? new PipeWriter(end) : undefined;
-      this.#pipes.push({ target, end, reader, writer, stream: undefined, fed: false });
+      this.#pipes.push({ target, end, reader, writer, stream: undefined, claimed: false });
     }
   }
 
@@ -61,18 +67,18 @@ export class ChildPipes {
 
   /** Whether one of the child's fds has a stream. */
   has(target: number): boolean {
-    return this.#of(target)?.fed === false;
+    return this.#of(target)?.claimed === false;
   }
 
   /** The child's fds that have a stream. */
   targets(): IterableIterator<number> {
-    return this.#pipes.flatMap(({ fed, target }) => (fed ? [] : [target])).values();
+    return this.#pipes.flatMap(({ claimed, target }) => (claimed ? [] : [target])).values();
   }
 
   /** The stream of one of the child's fds, made now if need be; null if it is no pipe of ours. */
   stream(target: number): ChildStream | null {
     const pipe = this.#of(target);
-    if (pipe === undefined || pipe.fed) return null;
+    if (pipe === undefined || pipe.claimed) return null;
     pipe.stream ??= makeStream(pipe.reader, pipe.writer);
     return pipe.stream;
   }
@@ -81,6 +87,13 @@ export class ChildPipes {
   untouchedReader(target: number): PipeReader | undefined {
     const pipe = this.#of(target);
     return pipe?.stream === undefined ? pipe?.reader : undefined;
+  }
+
+  /** Gives the sides of all fds that have a stream, which they have no longer: their bytes are the caller's to move. */
+  claim(): Map<number, PipeSides> {
+    const unclaimed = this.#pipes.filter((pipe) => !pipe.claimed);
+    for (const pipe of unclaimed) pipe.claimed = true;
+    return new Map(unclaimed.map(({ target, reader, writer }) => [target, { reader, writer }]));
   }
 
   /** The fds that we read. */
@@ -92,7 +105,7 @@ export class ChildPipes {
   feed(bytes: Uint8Array): void {
     const pipe = this.#of(0);
     if (pipe === undefined) return;
-    pipe.fed = true;
+    pipe.claimed = true;
     pipe.writer?.write(bytes, () => pipe.writer?.close());
   }
 

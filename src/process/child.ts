@@ -20,7 +20,7 @@ import { type Signal, signalNumber } from "../kernel/signals.js";
 import type { Launched } from "../launch/launcher.js";
 import { checkNames } from "../program/validate.js";
 import type { ChildState, ExitState } from "../states.js";
-import { ChildPipes } from "./child-pipes.js";
+import { ChildPipes, type PipeSides } from "./child-pipes.js";
 import type { ChildStream, StderrOf, StdinOf, StdoutOf } from "./child-types.js";
 import { describeCommand, drainError, endError, isClean, reasonFor } from "./ending.js";
 import { ChildEntry } from "./entry.js";
@@ -314,6 +314,11 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
     this.#pipes.destroy();
     this.unref();
     if (this.#exit !== undefined) this.#entry.forget();
+  }
+
+  /** @internal Gives our ends to somebody who moves the bytes himself; there are no streams from now on. */
+  claimPipes(): Map<number, PipeSides> {
+    return this.#pipes.claim();
   }
 
   /** @internal Milliseconds from the spawn to `closed`, or to now. */

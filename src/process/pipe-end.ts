@@ -16,7 +16,10 @@ const EPOLLHUP = 16;
 const EPOLLRDHUP = 0x2000;
 const READABLE = EPOLLIN | EPOLLERR | EPOLLHUP | EPOLLRDHUP;
 const WRITABLE = EPOLLOUT | EPOLLERR | EPOLLHUP;
+/** Nobody writes any more; of a socket perhaps that alone. */
 const HUNG_UP = EPOLLERR | EPOLLHUP | EPOLLRDHUP;
+/** Nobody reads any more. */
+const UNREAD = EPOLLERR | EPOLLHUP;
 
 /** One side of a pipe end. */
 export interface Side {
@@ -122,7 +125,7 @@ export class PipeEnd implements Watcher {
   #ready(mask: number): void {
     if (mask & EPOLLIN) this.lastActivity = performance.now();
     if (mask & READABLE) this.reading?.onReady((mask & HUNG_UP) !== 0);
-    if (mask & WRITABLE) this.writing?.onReady((mask & HUNG_UP) !== 0);
+    if (mask & WRITABLE) this.writing?.onReady((mask & UNREAD) !== 0);
   }
 
   releaseReading(): void {

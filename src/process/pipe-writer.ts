@@ -14,6 +14,7 @@ export class PipeWriter implements Side {
   #offset = 0;
   #done: Done | undefined;
   #closed = false;
+  #onClosed: ((error: Error | undefined) => void) | undefined;
 
   constructor(end: PipeEnd) {
     this.#end = end;
@@ -34,6 +35,18 @@ export class PipeWriter implements Side {
     return this.#done !== undefined;
   }
 
+  /** How many bytes of that chunk are not in the pipe yet. */
+  get remaining(): number {
+    return this.#bytes === undefined ? 0 : this.#bytes.length - this.#offset;
+  }
+
+  /** From now on it closes itself when nobody reads any more, and tells, once, when it has been closed, by whomever, or why it
+   * can't be watched. */
+  watch(onClosed: (error: Error | undefined) => void): void {
+    this.#onClosed = onClosed;
+    this.#end.arm();
+  }
+
   /** Writes a chunk and calls `done` when the pipe has all of it, or with the error. */
   write(bytes: Uint8Array, done: Done): void {
     if (this.#closed) {
@@ -46,8 +59,9 @@ export class PipeWriter implements Side {
     this.#advance();
   }
 
-  onReady(): void {
+  onReady(hungUp: boolean): void {
     if (this.#done !== undefined) this.#advance();
+    else if (hungUp && this.#onClosed !== undefined) this.close();
   }
 
   onFailure(error: Error): void {
@@ -64,6 +78,7 @@ export class PipeWriter implements Side {
     this.#closed = true;
     this.#end.releaseWriting();
     if (this.#done !== undefined) this.#finish(error ?? systemError(EPIPE, "write"));
+    this.#onClosed?.(error);
   }
 
   #advance(): void {
