@@ -234,8 +234,12 @@ export class ProcessTransport {
     if (this.#closed) return;
     this.#closed = true;
     this.#post({ what: "close" });
-    for (const { transport } of this.#pipes.values()) transport.abort();
-    this.child.kill("SIGKILL");
+    try {
+      // Before it can react to the end of its input.
+      this.child.kill("SIGKILL");
+    } finally {
+      for (const { transport } of this.#pipes.values()) transport.abort();
+    }
   }
 
   /** Terminates the child, closes the pipes and waits until all has been told: for `await using`. */
