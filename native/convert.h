@@ -9,6 +9,7 @@
 #include <node_api.h>
 
 #include "monitor.h"
+#include "sync_run.h"
 
 #define MOST_ARGUMENTS 6
 
@@ -20,6 +21,7 @@ struct environment {
   napi_ref callback;
   napi_ref events;
   struct monitor monitor;
+  struct sync_run *sync; /* the child that this thread waits for, NULL: none */
   int started;
   int rung;
   int close_rung;

@@ -9,6 +9,9 @@
 
 #define EXPORTS_ENVIRONMENT(X) X(start) X(configure) X(probe) X(operations)
 #define EXPORTS_LAUNCH(X) X(validate) X(launch)
+#define EXPORTS_SYNC(X) \
+  X(syncLaunch) X(syncWait) X(syncTake) X(syncIsOpen) X(syncFarInode) X(syncClose) X(syncSignal) \
+  X(syncEnd)
 #define EXPORTS_PIPE(X) X(arm) X(remove) X(read) X(write) X(shutdownWrite) X(capacity) X(farInode)
 #define EXPORTS_CHILD(X) X(signal) X(signalGroup) X(watchStops) X(cleanup) X(ref) X(unref)
 #define EXPORTS_FACTS(X) X(isOpen) X(account) X(environment) X(injectFault)
@@ -23,6 +26,7 @@
 #define EXPORTS(X)       \
   EXPORTS_ENVIRONMENT(X) \
   EXPORTS_LAUNCH(X)      \
+  EXPORTS_SYNC(X)        \
   EXPORTS_PIPE(X)        \
   EXPORTS_CHILD(X)       \
   EXPORTS_FACTS(X)       \

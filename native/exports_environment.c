@@ -35,7 +35,9 @@ int is_main_thread(void) {
 
 static void finish(void *context) {
   struct environment *self = context;
+  if (self->sync != NULL) sync_run_close(self->sync);
   monitor_close(&self->monitor, is_main_thread());
+  launch_stack_free(&self->monitor.stack); /* the monitor may never have been opened */
   napi_remove_async_cleanup_hook(self->hook);
   free(self);
 }

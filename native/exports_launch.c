@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "exports.h"
+#include "exports_launch.h"
 #include "sys.h"
 
 /* validate(program): true if the buffer is well-formed. */
@@ -18,8 +19,6 @@ napi_value export_validate(napi_env env, napi_callback_info info) {
   napi_get_boolean(env, program != NULL && program_validate(program, length, &bad) == 0, &result);
   return result;
 }
-
-enum launch_flags { LAUNCH_LASTING = 1, LAUNCH_UNWATCHED = 2 };
 
 /* Takes the fds of a launch into the monitor. On failure all are closed and the child is ended. */
 static int adopt(struct monitor *monitor, struct launch *launch, int n, struct cleanup cleanup,
@@ -42,6 +41,60 @@ static int adopt(struct monitor *monitor, struct launch *launch, int n, struct c
   return (int)-pipe;
 }
 
+/* Reads program, inputs and flags, the first three arguments, and `out`. 0, or -EINVAL for a malformed program. */
+static int read_request(napi_env env, struct call *call, int out_index, struct launch_request *request) {
+  size_t length, n_inputs, n_out;
+  int bad;
+  struct environment *self = call->environment;
+  void *program = memory(env, call->arguments[0], &length);
+  int32_t *inputs = memory(env, call->arguments[1], &n_inputs);
+  request->out = memory(env, call->arguments[out_index], &n_out);
+  request->flags = argument(env, call, 2);
+  if (program == NULL || program_validate(program, length, &bad) != 0 ||
+      ((struct program_header *)program)->n_inputs != n_inputs || n_out < n_inputs + 2 ||
+      n_out < 5 + PROGRAM_TRIED_MAX || ((request->flags & LAUNCH_UNWATCHED) && n_inputs != 0))
+    return -EINVAL;
+  program_relocate(program);
+  request->n_inputs = (int)n_inputs;
+  request->ours = n_inputs <= FEW_INPUTS ? request->few : sys_malloc(n_inputs * sizeof *request->ours);
+  request->launch = (struct launch){.program = program,
+                                    .rung = current_rung(self),
+                                    .close_rung = self->close_rung,
+                                    .inputs = inputs,
+                                    .stack = &self->monitor.stack,
+                                    .ours = request->ours};
+  return 0;
+}
+
+int launch_requested(napi_env env, struct call *call, int out_index, struct launch_request *request) {
+  int result = read_request(env, call, out_index, request);
+  if (result != 0) return result;
+  if (request->ours == NULL) {
+    request->launch.failure = LAUNCH_FAILED_MEMORY;
+    request->launch.error = ENOMEM;
+  } else if (request->flags & LAUNCH_LASTING) {
+    launch_run_lasting(&request->launch);
+  } else {
+    launch_run(&request->launch);
+  }
+  return 0;
+}
+
+int launch_told(struct launch_request *request) {
+  const struct launch *launch = &request->launch;
+  int32_t *out = request->out;
+  if (request->ours != request->few) free(request->ours);
+  if (launch->failure != LAUNCH_OK) {
+    out[0] = launch->error;
+    out[1] = launch->report.step;
+    out[2] = launch->report.detail;
+    out[3] = launch->signal;
+    out[4] = launch->report.n_tried;
+    for (int i = 0; i < launch->report.n_tried; i++) out[5 + i] = launch->report.tried[i];
+  }
+  return launch->failure;
+}
+
 /*
  * launch(program, inputs, flags, cleanupSignal, out: Int32Array, cleanupGrace): enum launch_failure, or -EINVAL
  * for a malformed program. On success out is [child index, pid, pipe index...], with LAUNCH_UNWATCHED [pidfd,
@@ -50,52 +103,20 @@ static int adopt(struct monitor *monitor, struct launch *launch, int n, struct c
  */
 napi_value export_launch(napi_env env, napi_callback_info info) {
   struct call call;
-  size_t length, n_inputs, n_out;
-  int bad;
+  struct launch_request request;
   begin(env, info, &call);
   struct environment *self = call.environment;
-  void *program = memory(env, call.arguments[0], &length);
-  int32_t *inputs = memory(env, call.arguments[1], &n_inputs);
-  int32_t *out = memory(env, call.arguments[4], &n_out);
-  int flags = argument(env, &call, 2);
   struct cleanup cleanup = {argument(env, &call, 3), argument(env, &call, 5)};
-  int watched = !(flags & LAUNCH_UNWATCHED);
-  if ((watched ? !self->started : n_inputs != 0) || program == NULL || program_validate(program, length, &bad) != 0 ||
-      ((struct program_header *)program)->n_inputs != n_inputs || n_out < n_inputs + 2 ||
-      n_out < 5 + PROGRAM_TRIED_MAX)
+  int watched = !(argument(env, &call, 2) & LAUNCH_UNWATCHED);
+  if ((watched && !self->started) || launch_requested(env, &call, 4, &request) != 0)
     return integer(env, -EINVAL);
-  program_relocate(program);
-
-  struct launch_end few[16];
-  struct launch_end *ours = n_inputs <= 16 ? few : sys_malloc(n_inputs * sizeof *ours);
-  if (ours == NULL) {
-    const int32_t failed[5] = {ENOMEM};
-    memcpy(out, failed, sizeof failed);
-    return integer(env, LAUNCH_FAILED_MEMORY);
+  struct launch *launch = &request.launch;
+  if (launch->failure == LAUNCH_OK && !watched) {
+    request.out[0] = launch->pidfd;
+    request.out[1] = launch->pid;
+  } else if (launch->failure == LAUNCH_OK) {
+    launch->error = adopt(&self->monitor, launch, request.n_inputs, cleanup, request.out);
+    if (launch->error != 0) launch->failure = LAUNCH_FAILED_WATCH;
   }
-  struct launch launch = {.program = program,
-                          .rung = current_rung(self),
-                          .close_rung = self->close_rung,
-                          .inputs = inputs,
-                          .stack = &self->monitor.stack,
-                          .ours = ours};
-  if (flags & LAUNCH_LASTING) launch_run_lasting(&launch);
-  else launch_run(&launch);
-  if (launch.failure == LAUNCH_OK && !watched) {
-    out[0] = launch.pidfd;
-    out[1] = launch.pid;
-  } else if (launch.failure == LAUNCH_OK) {
-    launch.error = adopt(&self->monitor, &launch, (int)n_inputs, cleanup, out);
-    if (launch.error != 0) launch.failure = LAUNCH_FAILED_WATCH;
-  }
-  if (ours != few) free(ours);
-  if (launch.failure != LAUNCH_OK) {
-    out[0] = launch.error;
-    out[1] = launch.report.step;
-    out[2] = launch.report.detail;
-    out[3] = launch.signal;
-    out[4] = launch.report.n_tried;
-    for (int i = 0; i < launch.report.n_tried; i++) out[5 + i] = launch.report.tried[i];
-  }
-  return integer(env, launch.failure);
+  return integer(env, launch_told(&request));
 }

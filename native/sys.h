@@ -45,7 +45,8 @@
 
 #define SYS_CALLS(X) \
   X(pipe2) X(socketpair) X(fcntl) X(mmap) X(malloc) X(clone) X(pidfd_open) X(waitid) X(epoll_create) \
-  X(epoll_ctl) X(epoll_wait) X(read) X(write) X(pidfd_send_signal) X(pthread_create)
+  X(epoll_ctl) X(epoll_wait) X(read) X(write) X(pidfd_send_signal) X(pthread_create) X(realloc) \
+  X(ppoll)
 
 enum sys_call {
 #define X(name) SYS_CALL_##name,
@@ -95,6 +96,16 @@ static inline void *sys_mmap(size_t length, int protection, int flags) {
 static inline void *sys_malloc(size_t size) {
   SYS_FAULT(malloc, NULL);
   return malloc(size);
+}
+
+static inline void *sys_realloc(void *memory, size_t size) {
+  SYS_FAULT(realloc, NULL);
+  return realloc(memory, size);
+}
+
+static inline int sys_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *time) {
+  SYS_FAULT(ppoll, -1);
+  return ppoll(fds, n, time, NULL);
 }
 
 static inline int sys_pidfd_open(pid_t pid) {

@@ -26,6 +26,7 @@ export { type AdoptedChild, type AdoptOptions, Monitor, type ProcessLike } from 
 export type { Drain, MaxOutput, RunOptions, SpawnOptions } from "./process/options.js";
 export type { Collected, OutputOptions } from "./process/output.js";
 export { type RunResult, run } from "./process/run.js";
+export { type RunSyncOptions, runSync } from "./process/run-sync.js";
 export { installSignalCleanup } from "./process/signal-cleanup.js";
 export { spawn } from "./process/spawn.js";
 export type { ChildDuplex, ChildReadable } from "./process/streams.js";

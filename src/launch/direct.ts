@@ -7,7 +7,7 @@ import { isMainThread } from "node:worker_threads";
 import { EBADF } from "../kernel/errno.js";
 import { monitor } from "../kernel/monitor.js";
 import { type Addon, addon, checkPermission } from "../native/addon.js";
-import { compile } from "../program/compile.js";
+import { compile, type Program } from "../program/compile.js";
 import { type Command, makePlan, type Planned, planCommand } from "../program/make-plan.js";
 import type { ProgramOptions } from "../program/options.js";
 import type { Plan } from "../program/plan.js";
@@ -81,13 +81,19 @@ export function launchUnwatched({ plan }: Planned): { pid: number; pidfd: number
 
 /** Gives what the native part says of a launch that succeeded. */
 function run(native: Addon, plan: Plan, cleanup: Cleanup, flags: number): Int32Array {
+  const { program, room, thread } = prepare(plan);
+  const result = native.launch(program.bytes, program.inputs, flags | thread, cleanup.signal, room, cleanup.grace);
+  if (result !== LAUNCH.ok) throw launchError(result, room, plan, program.subjects);
+  return room;
+}
+
+/** Compiles a plan, and finds room for what its launch will tell. Both are used again by the next. */
+export function prepare(plan: Plan): { program: Program; room: Int32Array; thread: number } {
   const program = compile(plan, writer);
   const room = program.inputs.length + 2 > out.length ? new Int32Array(program.inputs.length + 2) : out;
   // A worker's thread ends before the process; the signal is to mean the process.
   const thread = plan.setup.parentDeathSignal !== undefined && !isMainThread ? FLAG.lasting : 0;
-  const result = native.launch(program.bytes, program.inputs, flags | thread, cleanup.signal, room, cleanup.grace);
-  if (result !== LAUNCH.ok) throw launchError(result, room, plan, program.subjects);
-  return room;
+  return { program, room, thread };
 }
 
 /** The monitor is started by the first spawn, which is what its failure means to the caller. */

@@ -29,6 +29,17 @@ export interface Addon {
     out: Int32Array,
     cleanupGrace: number,
   ): number;
+  /** As launch(); the child is this thread's to wait for. `feed`: the input that is written to, -1: none. */
+  syncLaunch(program: Uint8Array, inputs: Int32Array, flags: number, feed: number, out: Int32Array): number;
+  /** Moves bytes until something is to be decided: bits of `enum sync_run_state` of native/sync_run.h. */
+  syncWait(ms: number, most: number, input: Uint8Array | undefined, record: Float64Array): number;
+  /** Gives what was read since the last time; an errno where there is no memory for it. */
+  syncTake(pipe: number): Buffer | number;
+  syncIsOpen(pipe: number): number;
+  syncFarInode(pipe: number): number;
+  syncClose(pipe: number): number;
+  syncSignal(signal: number): number;
+  syncEnd(): number;
   arm(index: number): number;
   remove(index: number): number;
   read(index: number, bytes: Uint8Array, offset: number, length: number): number;

@@ -3,9 +3,9 @@
  * whole then spilled to a file. Output that is too long ends nothing.
  */
 
-import { createWriteStream, type WriteStream } from "node:fs";
 import type { Omission } from "../errors.js";
 import type { Sink } from "./pipe-reader.js";
+import { type OpenSpill, type SpillFile, spillInBackground } from "./spill.js";
 
 /** Which part of an output that is too long is kept. */
 export type Keep = "head" | "tail" | "both";
@@ -22,20 +22,23 @@ export class Capture implements Sink {
   readonly #limit: CaptureLimit | undefined;
   readonly #done: () => void;
   readonly #resume: () => void;
+  readonly #openSpill: OpenSpill;
   /** While nothing is missing all is in the head. */
   #head: Buffer[] = [];
   #headBytes = 0;
   #tail: Buffer[] = [];
   #tailBytes = 0;
   #total = 0;
-  #file: WriteStream | undefined;
+  #file: SpillFile | undefined;
   #fileError: Error | undefined;
+  #ending = false;
 
   /** `resume` asks the source for more after data() returned false; `done` is called at the end. */
-  constructor(limit: CaptureLimit | undefined, resume: () => void, done: () => void) {
+  constructor(limit: CaptureLimit | undefined, resume: () => void, done: () => void, openSpill: OpenSpill = spillInBackground) {
     this.#limit = limit;
     this.#resume = resume;
     this.#done = done;
+    this.#openSpill = openSpill;
   }
 
   /** How many bytes came. */
@@ -57,6 +60,7 @@ export class Capture implements Sink {
   }
 
   end(): void {
+    this.#ending = true;
     if (this.#file === undefined || this.#fileError !== undefined) this.#done();
     else this.#file.end();
   }
@@ -97,18 +101,17 @@ export class Capture implements Sink {
   #overflow({ bytes, keep, spill }: CaptureLimit): void {
     const all = this.#head;
     if (spill !== undefined) {
-      const file = createWriteStream(spill);
-      file.on("error", (error) => {
-        const ending = file.writableEnded;
-        this.#fileError = error;
-        // The output goes on without it; the result tells.
-        if (ending) this.#done();
-        else this.#resume();
+      this.#file = this.#openSpill(spill, {
+        failed: (error) => {
+          this.#fileError = error;
+          // The output goes on without it; the result tells.
+          if (this.#ending) this.#done();
+          else this.#resume();
+        },
+        drained: this.#resume,
+        finished: this.#done,
       });
-      file.on("drain", this.#resume);
-      file.on("finish", this.#done);
-      for (const chunk of all) file.write(chunk);
-      this.#file = file;
+      for (const chunk of all) this.#spill(chunk);
     }
     const headRoom = keep === "head" ? bytes : keep === "tail" ? 0 : Math.ceil(bytes / 2);
     this.#head = [];

@@ -22,7 +22,7 @@ import { checkNames } from "../program/validate.js";
 import type { ChildState, ExitState } from "../states.js";
 import { ChildPipes, type PipeSides } from "./child-pipes.js";
 import type { ChildStream, StderrOf, StdinOf, StdoutOf } from "./child-types.js";
-import { describeCommand, drainError, endError, isClean, reasonFor } from "./ending.js";
+import { describeCommand, endError, isClean, outcomeError, reasonFor } from "./ending.js";
 import { ChildEntry } from "./entry.js";
 import { findHolders } from "./held-by.js";
 import type { Life, SpawnOptions } from "./options.js";
@@ -328,9 +328,7 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
 
   /** @internal The error for an end that was not clean; undefined for a clean one. */
   endError(outcome: Outcome): BroodError | undefined {
-    const { cause } = this.#termination;
-    if (!isClean(outcome.exit, cause)) return endError(this.#told, outcome.exit, cause, outcome);
-    return !outcome.drained && this.#life.drain.then === "error" ? drainError(this.#told, outcome) : undefined;
+    return outcomeError(this.#told, outcome, this.#termination.cause, this.#life.drain.then);
   }
 
   /** @internal Called by the monitor. */

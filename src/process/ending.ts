@@ -15,6 +15,7 @@ import {
 } from "../errors.js";
 import { describeState } from "../kernel/events.js";
 import type { ExitState } from "../states.js";
+import type { DrainPlan } from "./options.js";
 import type { Cause } from "./termination.js";
 
 interface Command {
@@ -67,8 +68,19 @@ export function endError(child: Command, exit: ExitState, cause: Cause | undefin
   return new ExitError(`${what} ${how}${lastLines(fields.stderr)}`, fields);
 }
 
+/** Makes the error that an outcome is to be thrown as; undefined for a clean one. */
+export function outcomeError(
+  child: Command,
+  outcome: Outcome,
+  cause: Cause | undefined,
+  then: DrainPlan["then"],
+): BroodError | undefined {
+  if (!isClean(outcome.exit, cause)) return endError(child, outcome.exit, cause, outcome);
+  return !outcome.drained && then === "error" ? drainError(child, outcome) : undefined;
+}
+
 /** Makes the error for a command that ended well, but whose pipes others held for too long. */
-export function drainError(child: Command, outcome: Outcome): DrainError {
+function drainError(child: Command, outcome: Outcome): DrainError {
   return new DrainError(`${describeWhere(child)} ${describeState(outcome.exit)}${held(outcome.heldBy)}`, outcome);
 }
 

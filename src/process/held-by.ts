@@ -20,21 +20,39 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
  */
 export async function findHolders(targets: ReadonlyMap<string, number>, ms: number): Promise<Holder[]> {
   const deadline = performance.now() + ms;
-  const pids = entries("/proc").filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
   const found: Holder[] = [];
+  for (const step of search(targets)) {
+    if (step === undefined) await turn();
+    else found.push({ pid: Number(step.pid), command: await commandOf(step.pid, deadline), fds: step.fds });
+    if (performance.now() > deadline) break;
+  }
+  return found.sort((a, b) => a.pid - b.pid);
+}
+
+/** The same, blocking. Of a process only its name is told: reading its command line can take long. */
+export function findHoldersSync(targets: ReadonlyMap<string, number>, ms: number): Holder[] {
+  const deadline = performance.now() + ms;
+  const found: Holder[] = [];
+  for (const step of search(targets)) {
+    if (step !== undefined) found.push({ pid: Number(step.pid), command: `[${nameOf(step.pid)}]`, fds: step.fds });
+    if (performance.now() > deadline) break;
+  }
+  return found.sort((a, b) => a.pid - b.pid);
+}
+
+/** Gives each process that is found; undefined from time to time, for a pause. */
+function* search(targets: ReadonlyMap<string, number>): Generator<{ pid: string; fds: number[] } | undefined> {
+  const pids = entries("/proc").filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
   let links = 0;
   for (const pid of pids.sort((a, b) => Number(b) - Number(a))) {
     const held = new Set<number>();
     for (const fd of entries(`/proc/${pid}/fd`)) {
       const target = targets.get(linkOf(pid, fd));
       if (target !== undefined) held.add(target);
-      if (++links % LINKS_PER_TURN === 0) await turn();
+      if (++links % LINKS_PER_TURN === 0) yield undefined;
     }
-    if (held.size > 0)
-      found.push({ pid: Number(pid), command: await commandOf(pid, deadline), fds: [...held].sort((a, b) => a - b) });
-    if (performance.now() > deadline) break;
+    if (held.size > 0) yield { pid, fds: [...held].sort((a, b) => a - b) };
   }
-  return found.sort((a, b) => a.pid - b.pid);
 }
 
 /** In a process that is gone, or another user's, there is nothing that we can see. */

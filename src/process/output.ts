@@ -33,15 +33,19 @@ export interface Collected<Encoding = "utf8", Stdout = ChildOutput, Stderr = Chi
   fds?: { [fd: number]: OutputOf<Encoding> };
 }
 
-/** What is asked of the child. */
-interface Finishing {
+/** What is told of a child that has ended. */
+interface Finished {
   readonly command: string;
   readonly args: readonly string[];
-  readonly closed: Promise<ExitState>;
   readonly durationMs: number;
   readonly reason: Reason | null;
   readonly drained: boolean | null;
   readonly heldBy: readonly Holder[];
+}
+
+/** What is asked of a child. */
+interface Finishing extends Finished {
+  readonly closed: Promise<ExitState>;
 }
 
 /**
@@ -70,11 +74,11 @@ export async function collectOutput<Encoding extends "utf8" | "buffer">(
   });
   await Promise.all(pending);
   const exit = await child.closed;
-  return give(child, exit, captures, encoding) as Collected<Encoding>;
+  return outcomeOf(child, exit, captures, encoding) as Collected<Encoding>;
 }
 
 /** Each fd spills to a file of its own. */
-function limitFor({ bytes, keep, spill }: Limit, fd: number): CaptureLimit {
+export function limitFor({ bytes, keep, spill }: Limit, fd: number): CaptureLimit {
   if (spill === undefined) return { bytes, keep, spill };
   const path = typeof spill === "string" ? spill : Buffer.from(spill);
   return { bytes, keep, spill: fd === 1 ? path : Buffer.concat([Buffer.from(path), Buffer.from(`.${fd}`)]) };
@@ -107,7 +111,13 @@ function fromStream(stream: AsyncIterable<Buffer | string>, limit: CaptureLimit 
   return capture;
 }
 
-function give(child: Finishing, exit: ExitState, captures: Map<number, Capture>, encoding: "utf8" | "buffer"): object {
+/** Makes the outcome of what was captured. */
+export function outcomeOf(
+  child: Finished,
+  exit: ExitState,
+  captures: ReadonlyMap<number, Capture>,
+  encoding: "utf8" | "buffer",
+): Outcome {
   const output: Record<number, string | Buffer> = {};
   const omitted: Record<number, Omission> = {};
   let tooLong: number | undefined;

@@ -44,12 +44,7 @@ export async function run(file: PathLike, args?: unknown, options?: unknown): Pr
   const simple = typeof input === "string" || input instanceof Uint8Array;
   if (input !== undefined) {
     if (!simple && !isIterable(input)) throw wrongType("options.input", "a string, bytes or an iterable of them", input);
-    if (typeof input === "string" && !input.isWellFormed()) {
-      throw wrongValue("options.input", input, "must not contain a lone surrogate");
-    }
-    if (rest.stdin !== undefined || rest.stdio !== undefined || rest.fds?.[0] !== undefined) {
-      throw conflict("options.input excludes stdin, stdio and fd 0 in fds");
-    }
+    checkInput(input, rest);
   }
   const child = start(file, call.args, rest, [input === undefined ? "ignore" : "pipe", "pipe", "pipe"], DRAIN_WHILE_BUSY);
   const [result, failure] = await Promise.all([
@@ -60,6 +55,16 @@ export async function run(file: PathLike, args?: unknown, options?: unknown): Pr
   const error = reject ? child.endError(result) : undefined;
   if (error !== undefined) throw error;
   return result;
+}
+
+/** Checks the input together with the other options. */
+export function checkInput(input: unknown, { stdin, stdio, fds }: Pick<RunOptions, "stdin" | "stdio" | "fds">): void {
+  if (typeof input === "string" && !input.isWellFormed()) {
+    throw wrongValue("options.input", input, "must not contain a lone surrogate");
+  }
+  if (stdin !== undefined || stdio !== undefined || fds?.[0] !== undefined) {
+    throw conflict("options.input excludes stdin, stdio and fd 0 in fds");
+  }
 }
 
 function isIterable(value: unknown): value is AsyncIterable<string | Uint8Array> {

@@ -5,6 +5,7 @@
 import { AbortError } from "../errors.js";
 import { launch, plan } from "../launch/direct.js";
 import type { PathLike, TextLike } from "../program/options.js";
+import type { Plan } from "../program/plan.js";
 import type { StdioDefaults } from "../program/stdio.js";
 import type { Text } from "../program/writer.js";
 import { Child } from "./child.js";
@@ -47,10 +48,7 @@ export function start(
 ): Child<SpawnOptions> {
   const life = readLife(options, drain);
   const planned = plan(file, args, life.detached ? { ...options, session: true } : options, defaults);
-  const { argv } = planned.plan;
-  const words: string[] = [];
-  for (let i = 1; i < argv.length; i++) words.push(asString(argv[i] as Text));
-  const command = asString(planned.plan.file);
+  const { command, args: words, cwd } = commandOf(planned.plan);
   if (life.signal?.aborted) {
     throw new AbortError(
       `${describeCommand({ command, args: words })} was not started: the signal has aborted already`,
@@ -62,9 +60,16 @@ export function start(
     grace: life.forceKillAfterDelay === false ? -1 : life.forceKillAfterDelay,
   });
   const data = typeof planned.data === "string" ? Buffer.from(planned.data) : planned.data;
-  const { cwd } = planned.plan.setup;
+  return new Child({ launched, command, args: words, cwd, life, data });
+}
+
+/** Gives what messages and results tell of a command. */
+export function commandOf({ file, argv, setup }: Plan): { command: string; args: string[]; cwd: string | undefined } {
+  const args: string[] = [];
+  for (let i = 1; i < argv.length; i++) args.push(asString(argv[i] as Text));
+  const { cwd } = setup;
   const where = cwd === undefined ? undefined : typeof cwd === "number" ? `fd ${cwd}` : asString(cwd);
-  return new Child({ launched, command, args: words, cwd: where, life, data });
+  return { command: asString(file), args, cwd: where };
 }
 
 function asString(text: Text): string {

@@ -4,8 +4,9 @@
  */
 
 import assert from "node:assert/strict";
-import { AbortError, BroodError, run, SpawnError, spawn } from "brood";
+import { AbortError, BroodError, run, runSync, SpawnError, spawn } from "brood";
 import { RUN_OPTION_NAMES, SPAWN_OPTION_NAMES } from "#dist/process/options.js";
+import { RUN_SYNC_OPTION_NAMES } from "#dist/process/run-sync.js";
 import { test } from "../helpers/test.js";
 
 const TYPE = { name: "TypeError", code: "ERR_INVALID_ARG_TYPE" };
@@ -257,8 +258,8 @@ const rows: Record<string, Row[]> = {
 
 const runRows: Record<string, Row[]> = {
   input: [
-    [{ input: 5 }, TYPE, "options.input must be a string, bytes or an iterable of them"],
-    [{ input: {} }, TYPE, "options.input must be a string, bytes or an iterable of them"],
+    [{ input: 5 }, TYPE, "options.input must be a string"],
+    [{ input: {} }, TYPE, "options.input must be a string"],
     [{ input: LONE }, VALUE, "options.input must not contain a lone surrogate"],
     [{ input: "x", stdin: "pipe" }, CONFLICT, "options.input excludes"],
     [{ input: "x", stdio: "pipe" }, CONFLICT, "options.input excludes"],
@@ -284,6 +285,9 @@ async function refused(args: unknown[], expected: { name: string; code: string }
   };
   if (!runOnly) assert.throws(() => (spawn as Spawn)(...args), check);
   await assert.rejects(async () => (run as Spawn)(...args), check);
+  const names = Object.keys(args.find((arg) => typeof arg === "object" && !Array.isArray(arg)) ?? {});
+  const refusedThere = names.some((name) => RUN_OPTION_NAMES.includes(name) && !RUN_SYNC_OPTION_NAMES.includes(name));
+  assert.throws(() => (runSync as Spawn)(...args), refusedThere ? UNKNOWN : check);
 }
 
 test("every option has its rows", () => {
@@ -367,4 +371,22 @@ test("a signal that has aborted already: nothing is started", async () => {
   assert.throws(() => spawn("true", ["-x"], { signal }), check);
   await assert.rejects(run("true", ["-x"], { signal }), check);
   await refused(["true", [], { signal, nice: 50 }], RANGE, "options.nice");
+});
+
+test("runSync refuses what can't be where nothing else runs, and says why", () => {
+  const rows: Row[] = [
+    [{ signal: new AbortController().signal }, UNKNOWN, "options.signal is no option of runSync, nothing can abort it"],
+    [{ cleanup: true }, UNKNOWN, "options.cleanup is no option of runSync, we can't end before the command"],
+    [{ detached: false }, UNKNOWN, "options.detached is no option of runSync, the command does not outlive the call"],
+    [{ input: ["a"] }, TYPE, "options.input must be a string or bytes"],
+    [{ input: 5 }, TYPE, "options.input must be a string or bytes, not 5"],
+  ];
+  const named = rows.map(([options]) => Object.keys(options)[0] as string).filter((name) => name !== "input");
+  assert.deepEqual(named.sort(), RUN_OPTION_NAMES.filter((name) => !RUN_SYNC_OPTION_NAMES.includes(name)).sort());
+  for (const [options, expected, says] of rows) {
+    const check = (error: Error): boolean => error.message.includes(says);
+    assert.throws(() => (runSync as Spawn)("true", [], options), expected);
+    assert.throws(() => (runSync as Spawn)("true", [], options), check);
+  }
+  runSync("true", [], { signal: undefined } as object);
 });

@@ -1,0 +1,103 @@
+/**
+ * runSync's bounds in time: those of run. A command, or who holds its pipes, never keeps it beyond them.
+ */
+
+import assert from "node:assert/strict";
+import { DrainError, ExitError, runSync, TimeoutError } from "brood";
+import { act, processState } from "../helpers/act.js";
+import { test } from "../helpers/test.js";
+
+/** Far beyond the bounds of these tests: a command that is ended by them never comes to its end. */
+const LONG = "100";
+
+function thrown<Kind extends Error>(kind: abstract new (...args: never) => Kind, call: () => unknown): Kind {
+  try {
+    call();
+  } catch (error) {
+    assert.ok(error instanceof kind, String(error));
+    return error;
+  }
+  throw new Error("it did not throw");
+}
+
+test("timeout: the polite signal; the error has what came until then", () => {
+  const error = thrown(TimeoutError, () => runSync("sh", ["-c", `echo early; exec sleep ${LONG}`], { timeout: 200 }));
+  assert.match(error.message, /^sh -c .* ran longer than 200 ms, and was killed by SIGTERM$/);
+  assert.deepEqual(
+    [error.reason, error.stdout, error.exit.kind === "killed" && error.exit.signal],
+    ["timeout", "early\n", "SIGTERM"],
+  );
+  assert.ok(error.durationMs >= 199);
+});
+
+test("timeout: a command that ignores the polite signal gets SIGKILL after forceKillAfterDelay", () => {
+  const options = { timeout: 150, killSignal: "SIGINT", forceKillAfterDelay: 50 } as const;
+  const error = thrown(TimeoutError, () => runSync(act, ["ignore", "2", "say", "1", "deaf", "pause"], options));
+  assert.deepEqual([error.stdout, error.exit.kind === "killed" && error.exit.signal], ["deaf\n", "SIGKILL"]);
+});
+
+test("timeout: what catches the signal may go on as long as the grace period", () => {
+  const error = thrown(TimeoutError, () => runSync(act, ["on", "15", "bye", "say", "1", "on", "pause"], { timeout: 200 }));
+  assert.deepEqual([error.stdout, error.exit.kind === "exited" && error.exit.code], ["on\nbye\n", 7]);
+});
+
+test("a killSignal of SIGKILL has no grace period, and reject: false returns the same", () => {
+  const result = runSync("sleep", [LONG], { timeout: 50, killSignal: "SIGKILL", reject: false });
+  assert.deepEqual([result.reason, result.exit.kind], ["timeout", "killed"]);
+});
+
+test("timeout: pipes that a background process holds are cut, and it is told who", () => {
+  const error = thrown(TimeoutError, () =>
+    runSync("sh", ["-c", `sleep ${LONG} & echo $!; exec sleep ${LONG}`], { timeout: 200 }),
+  );
+  const pid = Number(error.stdout);
+  assert.deepEqual([error.drained, error.heldBy], [false, [{ pid, command: "[sleep]", fds: [1, 2] }]]);
+  assert.ok(["S", "R"].includes(processState(pid) ?? "gone"));
+  process.kill(pid, "SIGKILL");
+});
+
+test("a timeout that comes while pipes are still read cuts them", () => {
+  const options = { timeout: 250, drain: { then: "wait" } } as const;
+  const error = thrown(TimeoutError, () => runSync("sh", ["-c", `sleep ${LONG} & echo $!`], options));
+  assert.deepEqual([error.reason, error.exit.kind === "exited" && error.exit.code, error.drained], ["timeout", 0, false]);
+  process.kill(Number(error.stdout), "SIGKILL");
+});
+
+test("drain: pipes silent for so long after the exit are given up; what came is kept", () => {
+  const { stdout, drained, heldBy, reason } = runSync("sh", ["-c", `sleep ${LONG} 2>/dev/null & echo $!`], {
+    drain: { idle: 100 },
+  });
+  assert.deepEqual([drained, reason, heldBy], [false, "exit", [{ pid: Number(stdout), command: "[sleep]", fds: [1] }]]);
+  process.kill(Number(stdout), "SIGKILL");
+});
+
+test("drain: a writer that goes on does not hold it beyond the bound", () => {
+  const script = "(while :; do echo more; done) & echo $!";
+  const { stdout, drained } = runSync("sh", ["-c", script], { drain: { timeout: 100, idle: 5000 }, maxOutput: 100_000 });
+  assert.equal(drained, false);
+  process.kill(Number.parseInt(stdout, 10), "SIGKILL");
+});
+
+test("drain: without a bound they are given up at once, and then: error throws", () => {
+  const error = thrown(DrainError, () => runSync("sh", ["-c", `sleep ${LONG} & echo $!`], { drain: { then: "error" } }));
+  assert.match(error.message, /exited with code 0, its output is still held by \d+ \(\[sleep\]\)$/);
+  process.kill(Number(error.stdout), "SIGKILL");
+});
+
+test("drain: a slow last word of a background process is waited for", () => {
+  const { stdout, drained } = runSync("sh", ["-c", "(sleep 0.3; echo late) & echo early"]);
+  assert.deepEqual([stdout, drained], ["early\nlate\n", true]);
+});
+
+test("idleTimeout: a command that says nothing; the error says what it waits for", () => {
+  const error = thrown(TimeoutError, () =>
+    runSync("sh", ["-c", `echo a; sleep 0.2; echo b; exec sleep ${LONG}`], { idleTimeout: 400 }),
+  );
+  assert.deepEqual([error.reason, error.stdout], ["idle", "a\nb\n"]);
+  assert.ok(error.durationMs >= 590, String(error.durationMs));
+});
+
+test("a command that fails within its bounds is an ExitError like any", () => {
+  const error = thrown(ExitError, () => runSync("sh", ["-c", "echo why >&2; exit 4"], { timeout: 60_000, idleTimeout: 60_000 }));
+  assert.match(error.message, /exited with code 4: why$/);
+});
