@@ -28,7 +28,11 @@ export const PROTOCOL_OPTION_NAMES: readonly string[] = [
 
 export const PIPES: StdioDefaults = ["pipe", "pipe", "pipe"];
 
-const ENTRIES: Record<string, StdioEntry> = { r: { pipe: "r" }, w: { pipe: "w" }, rw: "socket" };
+const ENTRIES = new Map<unknown, StdioEntry>([
+  ["r", { pipe: "r" }],
+  ["w", { pipe: "w" }],
+  ["rw", "socket"],
+]);
 const EXCLUDED = ["stdin", "stdout", "stderr", "fds", "stdio"] as const;
 
 /** Gives the options as spawn knows them. */
@@ -42,7 +46,7 @@ export function toSpawnOptions({ childFDs, ...options }: ProtocolOptions): Spawn
   for (const [key, value] of Object.entries(childFDs as Record<string, unknown>)) {
     const fd = checkInteger(/^\d+$/.test(key) ? Number(key) : Number.NaN, `an fd in options.childFDs (${key})`, 0, INT_MAX);
     const name = `options.childFDs[${fd}]`;
-    const entry = typeof value === "number" ? checkInteger(value, name, 0, INT_MAX) : ENTRIES[String(value)];
+    const entry = typeof value === "number" ? checkInteger(value, name, 0, INT_MAX) : ENTRIES.get(value);
     if (entry === undefined) throw wrongValue(name, value, 'must be "r", "w", "rw" or an fd');
     fds[fd] = entry;
   }
