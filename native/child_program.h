@@ -37,6 +37,7 @@
 #define KERNEL_O_CLOEXEC 02000000
 #define KERNEL_O_PATH 010000000
 #define KERNEL_F_SETFD 2
+#define KERNEL_F_GETFL 3
 #define KERNEL_F_SETFL 4
 #define KERNEL_F_DUPFD_CLOEXEC 1030
 #define KERNEL_AT_FDCWD (-100)
@@ -101,6 +102,7 @@ struct program_rlimit {
  *   OPEN         a: slot, b: flags, c: mode, data: path. A FIFO is refused
  *   PARK         a: slot, b: source, as in FDMAP: a copy that the fd map will not overwrite
  *   FDMAP        data: struct program_fd[]; any permutation, cycles and repeats too
+ *   BLOCKING     a: fd; O_NONBLOCK is cleared, for all who share the open file
  *   CLOSE        a: fd; closed already is no error
  *   TIOCSCTTY    a: fd
  *   TIOCSPGRP    a: fd; the own process group becomes the foreground one of that terminal
@@ -113,7 +115,7 @@ struct program_rlimit {
  *   CLOSE_RANGE  a: first fd, data: int32_t[] of kept fds, ascending, all >= a
  *   SIGMASK      the signal mask is set to the 64-bit set
  *   EXEC         data: table of candidate paths, b: offset of the argv table, c: of the envp
- *                table, a: how often ETXTBSY is tried again; flag EXEC_EXTEND_ENV
+ *                table, a: how often ETXTBSY is tried again; flags EXEC_EXTEND_ENV, EXEC_FIRST
  */
 #define PROGRAM_OPS(X)                 \
   X(SIGDEFAULT, BYTES, 8, 8, 8)        \
@@ -126,6 +128,7 @@ struct program_rlimit {
   X(OPEN, STRING, 1, 2, 65536)         \
   X(PARK, NONE, 1, 0, 0)               \
   X(FDMAP, FDS, 8, 8, 1u << 24)        \
+  X(BLOCKING, NONE, 1, 0, 0)           \
   X(CLOSE, NONE, 1, 0, 0)              \
   X(TIOCSCTTY, NONE, 1, 0, 0)          \
   X(TIOCSPGRP, NONE, 1, 0, 0)          \
@@ -157,6 +160,9 @@ enum program_data { PROGRAM_DATA_NONE, PROGRAM_DATA_BYTES, PROGRAM_DATA_STRING, 
 /* EXEC: the envp table holds overrides ("NAME=value", or "NAME" to remove) over the caller's own
  * environment; the launcher composes the two before the clone. */
 #define PROGRAM_EXEC_EXTEND_ENV 1
+
+/* EXEC: the first candidate that is there and may be executed is the one, whatever becomes of it: execvp(3). */
+#define PROGRAM_EXEC_FIRST 2
 
 /* OPEN: not a user's path, so that it need not be looked at first. */
 #define PROGRAM_OPEN_TRUSTED 1
@@ -291,6 +297,7 @@ static inline int program_validate(const void *buffer, size_t length, int *bad) 
       case PROGRAM_FCHDIR:
         if (!program_source_valid(p, op->a)) return -1;
         break;
+      case PROGRAM_BLOCKING:
       case PROGRAM_CLOSE:
       case PROGRAM_TIOCSCTTY:
       case PROGRAM_TIOCSPGRP:
@@ -626,8 +633,14 @@ static inline void program_send(const struct program_child *c) {
   }
 }
 
+/* Whether a candidate's error says that it is not this one: it is not there, or not for us. */
+static inline int program_passes(long error) {
+  return error == -ENOENT || error == -ENOTDIR || error == -EACCES || error == -ESTALE ||
+         error == -ENODEV || error == -ETIMEDOUT;
+}
+
 /*
- * Tries each candidate past any error. The error told is the first that is neither ENOENT nor
+ * Tries each candidate past any error (with EXEC_FIRST: past those that pass). The error told is the first that is neither ENOENT nor
  * ENOTDIR, else the last: "permission denied" on one entry of PATH says more than "not found" on
  * the others. ETXTBSY is tried again: another thread's child may hold the fd by which the file
  * was just written until it execs, which takes microseconds.
@@ -652,13 +665,21 @@ static inline long program_exec(struct program_child *c, const struct program_op
       c->report->tried[i] = (uint8_t)-error;
       c->report->n_tried = i + 1;
     }
-    if (told == 0 || told == -ENOENT || told == -ENOTDIR) {
+    int last = (op->flags & PROGRAM_EXEC_FIRST) && !program_passes(error);
+    if (last || told == 0 || told == -ENOENT || told == -ENOTDIR) {
       told = error;
       told_index = i;
     }
+    if (last) break;
   }
   c->report->detail = told_index;
   return told;
+}
+
+static inline long program_blocking(int fd) {
+  long flags = raw(__NR_fcntl, fd, KERNEL_F_GETFL, 0);
+  if (flags < 0 || !(flags & KERNEL_O_NONBLOCK)) return flags;
+  return raw(__NR_fcntl, fd, KERNEL_F_SETFL, flags & ~KERNEL_O_NONBLOCK);
 }
 
 /* Every signal is blocked, SIGTTOU too, which would else stop a background process that does this. */
@@ -687,6 +708,7 @@ static inline long program_step(struct program_child *c, const struct program_op
     case PROGRAM_OPEN: return program_open(c, op);
     case PROGRAM_PARK: return program_park_slot(c, op);
     case PROGRAM_FDMAP: return program_fdmap(c, op);
+    case PROGRAM_BLOCKING: return program_blocking(op->a);
     case PROGRAM_CLOSE:
       result = raw(__NR_close, op->a);
       return result == -EBADF || result == -EINTR ? 0 : result;

@@ -61,6 +61,11 @@ export function notWatched(plan: { file: Text }, errno: number): SpawnError {
   return failed(plan, "watch", errno, `cannot ${STAGE_WORDS.watch}: ${errnoWords(errno)}`);
 }
 
+/** Makes the error for a pipe that could not be made. */
+export function noPipe(plan: { file: Text }, errno: number): SpawnError {
+  return failed(plan, "pipe", errno, `cannot ${STAGE_WORDS.pipe}: ${errnoWords(errno)}`);
+}
+
 /** Makes the error for a file that no entry of the search path could hold. */
 export function nowhereToSearch(plan: { file: Text }): SpawnError {
   return failed(plan, "exec", ENOENT, "the search path has no absolute entry");

@@ -60,6 +60,8 @@ export interface ChildInit {
   cwd: string | undefined;
   life: Life;
   data: Uint8Array | undefined;
+  /** Called when it has been reaped, in the context of its spawn. Must not throw. */
+  onExit?: (exit: ExitState) => void;
 }
 
 /** The children that are to end with us. */
@@ -102,6 +104,7 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
   readonly #exited = new Settling<ExitState>();
   readonly #closed = new Settling<ExitState>();
   readonly #startedAt = performance.now();
+  readonly #tellExit: ((exit: ExitState) => void) | undefined;
   #closedAt: number | undefined;
   #exit: ExitState | undefined;
   #failure: Error | undefined;
@@ -113,7 +116,8 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
   #cutting: Promise<void> | undefined;
 
   /** @internal Use `spawn`. */
-  constructor({ launched, command, args, cwd, life, data }: ChildInit) {
+  constructor({ launched, command, args, cwd, life, data, onExit }: ChildInit) {
+    this.#tellExit = onExit;
     this.pid = launched.pid;
     this.command = command;
     this.args = args;
@@ -401,6 +405,7 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
     this.#pipes.settle();
     this.#termination.exited();
     if (this.#pipes.open === 0) this.#termination.ended();
+    this.#tellExit?.(exit);
   }
 
   /** Closes what others hold, when it is known who they are: closing may end them. */

@@ -23,6 +23,7 @@ import type { Beginning, ProgramWriter, Text } from "./writer.js";
 const BUSY_RETRIES = 8;
 /** Flags of EXEC and OPEN. */
 const EXTEND_ENVIRONMENT = 1;
+const FIRST_CANDIDATE = 2;
 const OPEN_TRUSTED = 1;
 
 /** What one operation is about, for the message of its failure. */
@@ -58,7 +59,7 @@ interface Steps {
 const known = new WeakMap<Setup, Steps>();
 
 /** Compiles a plan. The bytes live in the writer until its next program. */
-export function compile({ setup, candidates, argv, environment }: Plan, writer: ProgramWriter): Program {
+export function compile({ setup, candidates, argv, environment, firstCandidate }: Plan, writer: ProgramWriter): Program {
   let steps = setup.common ? known.get(setup) : undefined;
   if (steps === undefined) {
     steps = compileSetup(setup, writer);
@@ -68,7 +69,8 @@ export function compile({ setup, candidates, argv, environment }: Plan, writer: 
   const files = writer.table(candidates);
   const words = writer.table(argv);
   const variables = writer.table(environment.entries);
-  writer.op("EXEC", BUSY_RETRIES, words.offset, variables.offset, files, environment.extend ? EXTEND_ENVIRONMENT : 0);
+  const flags = (environment.extend ? EXTEND_ENVIRONMENT : 0) | (firstCandidate === true ? FIRST_CANDIDATE : 0);
+  writer.op("EXEC", BUSY_RETRIES, words.offset, variables.offset, files, flags);
   const { inputs, subjects } = steps;
   return { bytes: writer.finish(steps.slots, inputs.length, steps.targets), inputs, subjects };
 }
@@ -190,6 +192,7 @@ function fdSteps(setup: Setup, writer: ProgramWriter, op: Emit): { count: number
     for (const { target, source } of entries) map.push(target, numberOf(source, firstOpen));
     op({ operation: "FDMAP", fds: entries.map((entry) => entry.target) }, 0, 0, 0, writer.words(map, 8));
   }
+  for (const fd of setup.fds.blocking ?? []) op({ operation: "BLOCKING", fds: [fd], detail: String(fd) }, fd);
   for (const fd of closes) op({ operation: "CLOSE", fds: [fd], detail: String(fd) }, fd);
   return { count, directory };
 }

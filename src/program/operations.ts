@@ -14,6 +14,7 @@ export const OPERATIONS = [
   "OPEN",
   "PARK",
   "FDMAP",
+  "BLOCKING",
   "CLOSE",
   "TIOCSCTTY",
   "TIOCSPGRP",
@@ -48,6 +49,7 @@ export type ChildStage =
   | "cpuAffinity"
   | "open"
   | "dup"
+  | "blocking"
   | "close"
   | "controllingTerminal"
   | "foreground"
@@ -80,6 +82,7 @@ export const STAGE_OF: Record<Operation, ChildStage> = {
   OPEN: "open",
   PARK: "dup",
   FDMAP: "dup",
+  BLOCKING: "blocking",
   CLOSE: "close",
   TIOCSCTTY: "controllingTerminal",
   TIOCSPGRP: "foreground",
@@ -109,6 +112,7 @@ export const STAGE_WORDS: Record<Stage, string> = {
   cpuAffinity: "set the CPU affinity",
   open: "open",
   dup: "map the child's fd",
+  blocking: "make blocking the child's fd",
   close: "close the child's fd",
   controllingTerminal: "take the controlling terminal on fd",
   foreground: "take the foreground of the terminal on fd",

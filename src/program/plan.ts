@@ -29,6 +29,8 @@ export interface FdMap {
   opens: OpenFile[];
   /** Ascending by target, each target once. */
   entries: { target: number; source: Source }[];
+  /** Fds of the child's whose open files are made blocking, for all who share them. */
+  blocking?: readonly number[];
   /** Fds of the child's that are to be closed. */
   closes: number[];
 }
@@ -38,6 +40,8 @@ export interface Plan {
   file: Text;
   argv: Text[];
   candidates: Text[];
+  /** Whether the search ends at the first candidate that is there, as execvp(3) has it, or goes on past any failure. */
+  firstCandidate?: boolean;
   /** Entries "NAME=value"; with `extend` laid over the process's own, where "NAME" alone removes. */
   environment: { extend: boolean; entries: Text[] };
   setup: Setup;

@@ -139,6 +139,13 @@ const corruptOperations: Corruption[] = [
   ["CLOSE of a negative fd", number("CLOSE", "a", -1)],
   ["TIOCSCTTY on a negative fd", number("TIOCSCTTY", "a", -1)],
   [
+    "BLOCKING of a negative fd",
+    (program, view) => {
+      view.setUint16(at(program, "TIOCSCTTY"), CODE.BLOCKING, true);
+      view.setInt32(at(program, "TIOCSCTTY") + OP.a, -1, true);
+    },
+  ],
+  [
     "TIOCSPGRP on a negative fd",
     (program, view) => {
       view.setUint16(at(program, "TIOCSCTTY"), CODE.TIOCSPGRP, true);

@@ -1,0 +1,163 @@
+/**
+ * What stands in the place of Node's `Process`: spawns by a child program, and is told of the end by the monitor.
+ * Everything above it (streams, `close`, messages, errors) stays Node's.
+ */
+
+import { SpawnError } from "../errors.js";
+import { EAGAIN, ENOENT, ESRCH } from "../kernel/errno.js";
+import { launch } from "../launch/direct.js";
+import type { Launched } from "../launch/launcher.js";
+import { checkPermission } from "../native/addon.js";
+import { Child } from "../process/child.js";
+import type { Plan } from "../program/plan.js";
+import type { ExitState } from "../states.js";
+import type { Added } from "./added-options.js";
+import { type Form, type Handle, type NodeChild, readRequest, type SpawnRequest } from "./node-internals.js";
+import { planRequest, planScript } from "./node-plan.js";
+import { closeTheirs, makeStdio, type NodeStdio } from "./node-stdio.js";
+import { tellCause } from "./spawn-failure.js";
+
+const EINVAL = 22;
+const ENOEXEC = 8;
+const EACCES = 13;
+const EPERM = 1;
+/** Node goes on after these, and reads from the pipes of a child that never was: they must be open. */
+const NODE_GOES_ON = [ENOENT, EACCES, EAGAIN];
+
+export class ProcessHandle implements Handle {
+  pid: number | undefined;
+  /** Why there is no child. */
+  failure: SpawnError | undefined;
+  readonly #owner: NodeChild;
+  readonly #form: Form;
+  readonly #added: Added;
+  readonly #onexit: Handle["onexit"];
+  #child: Child | undefined;
+  #refed = true;
+
+  /** `native` is Node's own, whose place it takes. */
+  constructor(owner: NodeChild, native: Handle, form: Form, added: Added) {
+    this.#owner = owner;
+    this.#form = form;
+    this.#added = added;
+    this.#onexit = native.onexit;
+  }
+
+  /** Called by Node, with a negated errno, where spawn failed. */
+  onexit(code: number | null, signal: string): void {
+    const tell = (): void => this.#onexit?.(code, signal);
+    if (this.failure === undefined) tell();
+    else tellCause(this.#owner, this.failure, tell);
+  }
+
+  spawn(...received: unknown[]): number {
+    if (this.#child !== undefined) return -EINVAL;
+    try {
+      this.#spawn(readRequest(this.#form, received));
+      return 0;
+    } catch (error) {
+      if (!(error instanceof SpawnError)) throw error;
+      this.failure = error;
+      // A child that was killed before its exec has no errno.
+      return -(error.errno || EAGAIN);
+    }
+  }
+
+  #spawn(request: SpawnRequest): void {
+    checkPermission();
+    const { file, args = [], cwd } = request;
+    const stdio = makeStdio(file, request.stdio);
+    try {
+      // The kernel would take it for "unchanged".
+      if (request.uid === -1 || request.gid === -1) throw invalidId(file);
+      const launched = start(planRequest(request, stdio, this.#added), this.#added);
+      this.pid = launched.pid;
+      this.#child = new Child({
+        launched,
+        command: file,
+        args: args.slice(1),
+        cwd: cwd ?? undefined,
+        life: this.#added.life,
+        data: undefined,
+        onExit: (exit) => this.#ended(exit),
+      });
+    } catch (error) {
+      if (!(error instanceof SpawnError) || !NODE_GOES_ON.includes(error.errno)) giveUp(stdio);
+      throw error;
+    } finally {
+      closeTheirs(stdio);
+    }
+    if (!this.#refed) this.#child.unref();
+    Object.defineProperty(this.#owner, "brood", { value: this.#child, configurable: true });
+  }
+
+  kill(signal: number): number {
+    if (this.#child === undefined) return -ESRCH;
+    try {
+      // One that has ended and not been heard of counts as alive, as it does for kill(2).
+      this.#child.kill(signal);
+      return 0;
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).errno ?? -EINVAL;
+    }
+  }
+
+  close(callback?: () => void): void {
+    if (callback !== undefined) setImmediate(callback);
+  }
+
+  ref(): void {
+    this.#refed = true;
+    this.#child?.ref();
+  }
+
+  unref(): void {
+    this.#refed = false;
+    this.#child?.unref();
+  }
+
+  hasRef(): boolean {
+    return this.#refed && this.#child !== undefined && this.#child.exit === null;
+  }
+
+  /** What has arrived on its pipes comes first, as by libuv: it is told after all that this turn of the loop has read. */
+  #ended(exit: ExitState): void {
+    setImmediate(() => {
+      if (exit.kind === "exited") this.onexit(exit.code, "");
+      else if (exit.kind === "killed") this.onexit(0, exit.signal);
+      else this.onexit(null, "");
+    });
+  }
+}
+
+/** Launches a plan, with the second tries that libuv and libc make. */
+function start(plan: Plan, added: Added): Launched {
+  const { killSignal, forceKillAfterDelay, cleanup } = added.life;
+  const grace = forceKillAfterDelay === false ? -1 : forceKillAfterDelay;
+  const go = (which: Plan): Launched => launch({ plan: which, data: undefined }, { signal: cleanup ? killSignal : 0, grace });
+  try {
+    return go(plan);
+  } catch (error) {
+    if (!(error instanceof SpawnError)) throw error;
+    const { stage, errno, path } = error;
+    if (stage === "exec" && errno === ENOEXEC && path !== undefined) return start(planScript(plan, path), added);
+    // Who may not drop groups keeps them.
+    const notAsked = added.options.groups === undefined && added.options.user === undefined;
+    if (stage === "setgroups" && errno === EPERM && notAsked)
+      return start({ ...plan, setup: { ...plan.setup, groups: undefined } }, added);
+    throw error;
+  }
+}
+
+function invalidId(file: string): SpawnError {
+  return new SpawnError(`cannot spawn ${JSON.stringify(file)}: -1 is no id (EINVAL at setuid)`, "EINVAL", {
+    stage: "setuid",
+    errno: EINVAL,
+    file,
+  });
+}
+
+/** Closes our ends, where Node will not use them. */
+function giveUp({ handles }: NodeStdio): void {
+  for (const handle of handles) handle.close();
+}

@@ -1,0 +1,157 @@
+/**
+ * What is used of Node's own child_process beyond its documentation: `ChildProcess` keeps its engine in `_handle`,
+ * and asks it for everything that needs the kernel. Whether it does so in this Node is found by looking.
+ */
+
+import childProcess from "node:child_process";
+
+/** The engine of one ChildProcess, as Node's JavaScript uses it. Results are 0 or a negated errno. */
+export interface Handle {
+  /** Set by Node: to be called with the exit code and the name of the signal, once; with a negated errno, if spawn failed. */
+  onexit?: (code: number | null, signal: string) => void;
+  /** Node takes it over when spawn has returned. */
+  pid?: number | undefined;
+  spawn(...received: unknown[]): number;
+  kill(signal: number): number;
+  close(callback?: () => void): void;
+  ref(): void;
+  unref(): void;
+  hasRef(): boolean;
+}
+
+/** A ChildProcess with what Node doesn't document of it. */
+export interface NodeChild extends childProcess.ChildProcess {
+  _handle: Handle | null;
+  spawn(options: unknown): number;
+}
+
+/** Our end of a pipe that Node has made a stream's handle for, which is to be given its fd. */
+export interface PipeHandle {
+  open(fd: number): number | undefined;
+  close(): void;
+  readonly fd?: number;
+}
+
+/** What one of the child's fds is to be. */
+export interface StdioItem {
+  type: "ignore" | "pipe" | "overlapped" | "inherit" | "fd" | "wrap";
+  handle?: PipeHandle;
+  fd?: number;
+}
+
+/** A call of `_handle.spawn`. */
+export interface SpawnRequest {
+  file: string;
+  args: string[] | undefined;
+  cwd: string | null | undefined;
+  /** "NAME=value"; undefined: the environment of this process. */
+  envPairs: string[] | undefined;
+  stdio: StdioItem[];
+  detached: boolean;
+  uid: number | null | undefined;
+  gid: number | null | undefined;
+}
+
+/** In which form this Node calls `_handle.spawn`. */
+export type Form = { kind: "options" } | { kind: "positional"; detachedFlag: number };
+
+/** How this Node's ChildProcess is made. */
+export interface NodeShape {
+  form: Form;
+  /** The class of its own handles. */
+  Process: unknown;
+}
+
+export const nodeChildProcess = childProcess as unknown as Omit<typeof childProcess, "ChildProcess"> & {
+  ChildProcess: { new (): NodeChild; prototype: NodeChild };
+};
+
+const METHODS = ["spawn", "kill", "close", "ref", "unref", "hasRef"] as const;
+const EINVAL = 22;
+
+/** Says what is not as expected in this Node. */
+export class ShapeError extends Error {}
+
+function expect(holds: boolean, what: string): asserts holds {
+  if (!holds) throw new ShapeError(`Node's ChildProcess is not as expected: ${what}`);
+}
+
+/** Reads a call of `_handle.spawn`. */
+export function readRequest(form: Form, received: readonly unknown[]): SpawnRequest {
+  if (form.kind === "options") return received[0] as SpawnRequest;
+  const [file, args, cwd, envPairs, stdio, flags, uid, gid] = received;
+  const detached = ((flags as number) & form.detachedFlag) !== 0;
+  return { file, args, cwd, envPairs, stdio, detached, uid, gid } as SpawnRequest;
+}
+
+/**
+ * Gives back a handle of Node's that will never spawn. One that was never used would stay in memory for good, and
+ * its ChildProcess with it: only a spawn makes it one that can be closed. So it is asked for one that fails before
+ * anything is made: fd -1 is none.
+ *
+ * @returns whether it failed as it should.
+ */
+export function release(form: Form, native: Handle): boolean {
+  const stdio = [{ type: "fd", fd: -1 }];
+  delete native.onexit;
+  for (const symbol of Object.getOwnPropertySymbols(native)) Reflect.deleteProperty(native, symbol);
+  const result =
+    form.kind === "options"
+      ? native.spawn({ file: "-", args: [], envPairs: [], stdio })
+      : native.spawn("-", [], undefined, [], stdio, 0, undefined, undefined);
+  native.close();
+  return result === -EINVAL && native.pid === undefined;
+}
+
+/**
+ * Looks how this Node's ChildProcess speaks to its handle: has it spawn on one that notes down what it is told, and
+ * fails.
+ *
+ * @throws ShapeError: it does otherwise than we can follow.
+ */
+export function lookAtNode(): NodeShape {
+  const { ChildProcess } = nodeChildProcess;
+  expect(typeof ChildProcess?.prototype?.spawn === "function", "it has no spawn()");
+  const child = new ChildProcess();
+  const native = child._handle;
+  expect(typeof native === "object" && native !== null, "it has no _handle");
+  for (const name of METHODS) expect(typeof native[name] === "function", `its _handle has no ${name}()`);
+  expect(typeof native.onexit === "function", "its _handle has no onexit()");
+
+  const calls: unknown[][] = [];
+  const note: Handle = {
+    onexit: native.onexit,
+    spawn: (...received) => {
+      calls.push(received);
+      return -EINVAL;
+    },
+    kill: () => 0,
+    close: () => {},
+    ref: () => {},
+    unref: () => {},
+    hasRef: () => true,
+  };
+  child._handle = note;
+  const asked = { file: "-", args: ["-"], cwd: "/", envPairs: ["A=1"], uid: 1, gid: 2, detached: true };
+  let failure: unknown;
+  try {
+    child.spawn({ ...asked, stdio: ["ignore", "pipe", "inherit"] });
+  } catch (error) {
+    failure = error;
+  }
+  expect((failure as NodeJS.ErrnoException | undefined)?.code === "EINVAL", "its spawn() takes no error from its _handle");
+  const received = calls[0];
+  expect(calls.length === 1 && received !== undefined, "its spawn() is not its _handle's");
+  const form: Form = received.length === 1 ? { kind: "options" } : { kind: "positional", detachedFlag: received[5] as number };
+  expect(form.kind === "options" || form.detachedFlag > 0, "its _handle's spawn() has other arguments");
+  const request = readRequest(form, received);
+  for (const [name, value] of Object.entries(asked)) {
+    const got = request[name as keyof SpawnRequest];
+    expect(JSON.stringify(got) === JSON.stringify(value), `its _handle's spawn() is given no ${name}`);
+  }
+  const [ignored, piped, inherited] = request.stdio;
+  expect(ignored?.type === "ignore" && inherited?.type === "inherit" && inherited.fd === 2, "its _handle's stdio is another");
+  expect(piped?.type === "pipe" && typeof piped.handle?.open === "function", "its _handle's pipes are others");
+  expect(release(form, native), "an unused _handle can't be given back");
+  return { form, Process: native.constructor };
+}

@@ -1,0 +1,98 @@
+/**
+ * A call of Node's child_process as a plan: what libuv would do with it on Linux, step by step the same.
+ */
+
+import { conflict } from "../errors.js";
+import { signalSet } from "../kernel/signals.js";
+import type { Plan, Setup } from "../program/plan.js";
+import { candidatesFor } from "../program/search.js";
+import { type Added, NOTHING_ADDED, planAdded } from "./added-options.js";
+import type { SpawnRequest } from "./node-internals.js";
+import type { NodeStdio } from "./node-stdio.js";
+
+/** libuv resets these; it leaves the real-time signals alone. */
+const RESET = signalSet(Array.from({ length: 31 }, (_, i) => i + 1).filter((signal) => signal !== 9 && signal !== 19));
+/** What execvp(3) takes where there is no PATH. */
+const DEFAULT_PATH = "/bin:/usr/bin";
+const SHELL = "/bin/sh";
+
+type Unchanging = Omit<Setup, "fds" | "cwd" | "session" | "uid" | "gid" | "groups">;
+
+const BASE: Unchanging = {
+  common: false,
+  // libuv leaves open what is not close-on-exec.
+  closeFds: false,
+  chroot: undefined,
+  umask: undefined,
+  processGroup: undefined,
+  controllingTerminal: undefined,
+  foreground: undefined,
+  nice: undefined,
+  oomScoreAdj: undefined,
+  cpuAffinity: undefined,
+  rlimits: [],
+  noNewPrivs: false,
+  parentDeathSignal: undefined,
+  signals: { restore: RESET, ignore: [0, 0], block: [0, 0] },
+};
+
+/** The candidates of execvp(3): an empty entry of PATH is the child's directory. */
+function found(file: string, envPairs: readonly string[] | undefined): string[] {
+  if (file.includes("/")) return [file];
+  const pair = envPairs?.find((entry) => entry.startsWith("PATH="))?.slice("PATH=".length);
+  const path = (envPairs === undefined ? process.env["PATH"] : pair) ?? DEFAULT_PATH;
+  return path.split(":").map((directory) => (directory === "" ? file : `${directory}/${file}`));
+}
+
+/** Makes the plan of a call. */
+export function planRequest(request: SpawnRequest, stdio: NodeStdio, added: Added): Plan {
+  const { file, args = [], cwd, envPairs, detached } = request;
+  const uid = request.uid ?? undefined;
+  const gid = request.gid ?? undefined;
+  const setup: Setup = {
+    ...BASE,
+    fds: stdio.map,
+    // An empty one is none.
+    cwd: cwd || undefined,
+    session: detached,
+    uid,
+    gid,
+    // Groups of ours would reach further than the ids that were asked for.
+    groups: uid === undefined && gid === undefined ? undefined : [],
+  };
+  return {
+    firstCandidate: true,
+    file,
+    argv: args,
+    candidates:
+      added.options.path === undefined ? found(file, envPairs) : candidatesFor(file, added.options, { path: undefined }),
+    environment: envPairs === undefined ? { extend: true, entries: [] } : { extend: false, entries: envPairs },
+    setup: added === NOTHING_ADDED ? setup : add(setup, added),
+  };
+}
+
+/** The same for a file that is no executable format: a script for the shell, as execvp(3) has it. */
+export function planScript(plan: Plan, script: string): Plan {
+  return { ...plan, candidates: [SHELL], argv: [SHELL, script, ...plan.argv.slice(1)] };
+}
+
+/** Lays the added options over a set-up. */
+function add(setup: Setup, added: Added): Setup {
+  const { options } = added;
+  const targets = setup.fds.entries.map(({ target }) => target);
+  const more = planAdded(added, setup.session, targets);
+  const passed = more.fds.entries.filter(({ target }) => !targets.includes(target));
+  const byName = options.user !== undefined;
+  if (byName && setup.uid !== undefined) throw conflict("options.brood.user and options.uid exclude each other");
+  return {
+    ...more,
+    common: false,
+    fds: { ...setup.fds, entries: [...setup.fds.entries, ...passed].sort((a, b) => a.target - b.target) },
+    cwd: setup.cwd,
+    closeFds: options.closeFds ?? setup.closeFds,
+    uid: byName ? more.uid : setup.uid,
+    gid: setup.gid ?? (byName ? more.gid : undefined),
+    groups: options.groups !== undefined || byName ? more.groups : setup.groups,
+    signals: { ...more.signals, restore: options.restoreSignals === undefined ? setup.signals.restore : more.signals.restore },
+  };
+}

@@ -1,0 +1,83 @@
+/**
+ * brood's engine under Node's own child_process: for this JavaScript environment, until `unregister()`.
+ */
+
+import { syncBuiltinESMExports } from "node:module";
+import { debuglog } from "node:util";
+import { obstacle, spawnOnBrood } from "./engine.js";
+import { handingOnAdded, wrap } from "./functions.js";
+import { type NodeChild, nodeChildProcess } from "./node-internals.js";
+
+const debug = debuglog("brood");
+/** On the spawn() of a ChildProcess that is on brood's engine, whichever copy of the package put it there. */
+const MARK = Symbol.for("brood.register");
+
+/** What is to be undone. */
+let patches: Patch[] | undefined;
+
+interface Patch {
+  undo(): void;
+}
+
+/**
+ * Puts brood's engine under `node:child_process`. Importing `brood/register` has done it already.
+ *
+ * Idempotent. Where it can't be done (another platform, a Node made otherwise, `BROOD_REGISTER=off`) Node's own
+ * engine stays; `NODE_DEBUG=brood` says why.
+ *
+ * @returns whether brood's engine is in use.
+ */
+export function register(): boolean {
+  if (isRegistered()) return true;
+  const why = process.env["BROOD_REGISTER"] === "off" ? "BROOD_REGISTER is off" : obstacle();
+  if (why !== undefined) {
+    debug("Node's own child_process stays: %s", why);
+    return false;
+  }
+  patches = [patchSpawn(), patchExecFile()];
+  syncBuiltinESMExports();
+  return true;
+}
+
+/** Gives `node:child_process` its own engine back. Children that live stay with brood's. */
+export function unregister(): void {
+  for (const patch of patches ?? []) patch.undo();
+  patches = undefined;
+  syncBuiltinESMExports();
+}
+
+/** Whether Node's ChildProcess is on brood's engine. */
+export function isRegistered(): boolean {
+  return patches !== undefined || MARK in nodeChildProcess.ChildProcess.prototype.spawn;
+}
+
+/** All that starts a child asynchronously comes through here. */
+function patchSpawn(): Patch {
+  const { prototype } = nodeChildProcess.ChildProcess;
+  const nodes = prototype.spawn;
+  let active = true;
+  function spawn(this: NodeChild, options: unknown): number {
+    return active ? spawnOnBrood(this, nodes, options) : nodes.call(this, options);
+  }
+  Object.defineProperty(spawn, MARK, { value: true });
+  prototype.spawn = spawn;
+  return {
+    undo() {
+      // Who has wrapped ours since keeps it, without effect.
+      active = false;
+      if (prototype.spawn === spawn) prototype.spawn = nodes;
+    },
+  };
+}
+
+/** exec() goes through it, too. */
+function patchExecFile(): Patch {
+  const nodes = nodeChildProcess.execFile;
+  const wrapped = wrap(nodes, handingOnAdded);
+  nodeChildProcess.execFile = wrapped;
+  return {
+    undo() {
+      if (nodeChildProcess.execFile === wrapped) nodeChildProcess.execFile = nodes;
+    },
+  };
+}
