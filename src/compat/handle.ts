@@ -3,6 +3,7 @@
  * Everything above it (streams, `close`, messages, errors) stays Node's.
  */
 
+import { AsyncResource } from "node:async_hooks";
 import { SpawnError } from "../errors.js";
 import { EAGAIN, ENOENT, ESRCH } from "../kernel/errno.js";
 import { launch } from "../launch/direct.js";
@@ -32,6 +33,7 @@ export class ProcessHandle implements Handle {
   readonly #form: Form;
   readonly #added: Added;
   readonly #onexit: Handle["onexit"];
+  readonly #context = new AsyncResource("BROOD_CHILD", { requireManualDestroy: true });
   #child: Child | undefined;
   #refed = true;
 
@@ -122,11 +124,12 @@ export class ProcessHandle implements Handle {
 
   /** What has arrived on its pipes comes first, as by libuv: it is told after all that this turn of the loop has read. */
   #ended(exit: ExitState): void {
-    setImmediate(() => {
+    this.#context.runInAsyncScope(setImmediate, null, () => {
       if (exit.kind === "exited") this.onexit(exit.code, "");
       else if (exit.kind === "killed") this.onexit(0, exit.signal);
       else this.onexit(null, "");
     });
+    this.#context.emitDestroy();
   }
 }
 

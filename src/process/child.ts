@@ -60,7 +60,7 @@ export interface ChildInit {
   cwd: string | undefined;
   life: Life;
   data: Uint8Array | undefined;
-  /** Called when it has been reaped, in the context of its spawn. Must not throw. */
+  /** Called when it has been reaped. Must not throw. */
   onExit?: (exit: ExitState) => void;
 }
 
