@@ -32,6 +32,8 @@ export type StdioEntry =
   /** An open fd of ours, or something that has one: a stream (paused and empty) or a file handle. It stays ours. */
   | number
   | { readonly fd: number | null }
+  | NodeJS.ReadableStream
+  | NodeJS.WritableStream
   /**
    * A file that the child opens, before it changes user or directory. Default mode: "r" for fd 0, else
    * "w". A FIFO is refused, since its opening would block us.
