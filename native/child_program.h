@@ -44,7 +44,9 @@
 #define KERNEL_TIOCSCTTY 0x540e
 #define KERNEL_TIOCGPGRP 0x540f
 #define KERNEL_TIOCSPGRP 0x5410
+#define KERNEL_CLOSE_RANGE_UNSHARE (1u << 1)
 #define KERNEL_CLOSE_RANGE_CLOEXEC (1u << 2)
+#define KERNEL_CLONE_FILES 0x400
 /* struct stat differs by architecture: its size, and where st_mode is. */
 #if defined(__x86_64__)
 #define KERNEL_O_DIRECTORY 0200000
@@ -112,7 +114,8 @@ struct program_rlimit {
  *   SETGROUPS    data: uint32_t[]     SETRESGID, SETRESUID a: all three ids
  *   PDEATHSIG    a: signal; ESRCH if the parent is gone already
  *   NO_NEW_PRIVS
- *   CLOSE_RANGE  a: first fd, data: int32_t[] of kept fds, ascending, all >= a
+ *   CLOSE_RANGE  a: first fd, data: int32_t[] of kept fds, ascending, all >= a; flag
+ *                CLOSE_RANGE_UNSHARE, of the first operation only and without kept fds
  *   SIGMASK      the signal mask is set to the 64-bit set
  *   EXEC         data: table of candidate paths, b: offset of the argv table, c: of the envp
  *                table, a: how often ETXTBSY is tried again; flags EXEC_EXTEND_ENV, EXEC_FIRST
@@ -164,6 +167,9 @@ enum program_data { PROGRAM_DATA_NONE, PROGRAM_DATA_BYTES, PROGRAM_DATA_STRING, 
 /* EXEC: the first candidate that is there and may be executed is the one, whatever becomes of it: execvp(3). */
 #define PROGRAM_EXEC_FIRST 2
 
+/* CLOSE_RANGE: until here the child may share its table of fds with its parent. */
+#define PROGRAM_CLOSE_RANGE_UNSHARE 1
+
 /* OPEN: not a user's path, so that it need not be looked at first. */
 #define PROGRAM_OPEN_TRUSTED 1
 
@@ -193,6 +199,7 @@ struct program_context {
   int report_socket; /* -1 where the report is in shared memory */
   int parent_pid;
   int close_rung;      /* enum program_close_rung: where the ladder starts */
+  int shares_fds;      /* CLONE_FILES: see program_shares_fds */
   int reset_handlers; /* the clone did not clear the parent's signal handlers */
 };
 
@@ -314,6 +321,7 @@ static inline int program_validate(const void *buffer, size_t length, int *bad) 
       case PROGRAM_CLOSE_RANGE: {
         const int32_t *kept = (const int32_t *)data;
         if (op->a < 0) return -1;
+        if (op->flags & PROGRAM_CLOSE_RANGE_UNSHARE && (i != 0 || op->size != 0)) return -1;
         for (uint32_t k = 0; k < op->size / 4; k++)
           if (kept[k] < op->a || (k > 0 && kept[k] <= kept[k - 1])) return -1;
         break;
@@ -343,6 +351,13 @@ static inline void program_relocate_table(char *buffer, uint64_t offset) {
 static inline struct program_op *program_exec_op(void *buffer) {
   struct program_header *p = buffer;
   return (struct program_op *)((char *)buffer + p->ops) + (p->n_ops - 1);
+}
+
+/* Whether its first step gives the child a table of fds of its own, so that none need be copied before. */
+static inline int program_shares_fds(const void *buffer) {
+  const struct program_header *p = buffer;
+  const struct program_op *first = (const struct program_op *)((const char *)buffer + p->ops);
+  return first->code == PROGRAM_CLOSE_RANGE && first->flags & PROGRAM_CLOSE_RANGE_UNSHARE;
 }
 
 static inline int32_t *program_slots(void *buffer) {
@@ -597,7 +612,20 @@ static inline long program_close_by_force(struct program_child *c, const struct 
   return 0;
 }
 
+/* A table of our own with the fds below the first closed one: the others are never copied. Before Linux
+ * 5.9 all of them are, and closed as elsewhere. Nothing may touch an fd before. */
+static inline long program_unshare_fds(struct program_child *c, const struct program_op *op) {
+  if (c->context->close_rung == PROGRAM_BY_RANGE &&
+      raw(__NR_close_range, op->a, ~0u, KERNEL_CLOSE_RANGE_UNSHARE) == 0)
+    return 1;
+  return raw(__NR_unshare, KERNEL_CLONE_FILES);
+}
+
 static inline long program_close_range(struct program_child *c, const struct program_op *op) {
+  if (c->context->shares_fds) {
+    long unshared = program_unshare_fds(c, op);
+    if (unshared != 0) return unshared < 0 ? unshared : 0;
+  }
   switch (c->context->close_rung) {
     case PROGRAM_BY_RANGE:
       if (program_close_by_range(c, op) == 0) return 0;

@@ -108,9 +108,14 @@ static long clone3_call(struct clone3_args *args, void (*main)(void *), void *ar
   return result;
 }
 
+/* As many fds as may be open, none is copied into a child that keeps none but the first three. */
+static int fds_flag(const struct child_start *start) {
+  return start->context.shares_fds ? CLONE_FILES : 0;
+}
+
 static pid_t rung_clone3(struct child_start *start, struct launch_stack *stack, int *pidfd) {
   struct clone3_args args = {
-      .flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
+      .flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_CLEAR_SIGHAND | (uint64_t)fds_flag(start),
       .pidfd = (uint64_t)(uintptr_t)pidfd,
       .stack = (uint64_t)(uintptr_t)(stack->base + STACK_GUARD),
       .stack_size = STACK_SIZE,
@@ -123,7 +128,7 @@ static int clone_entry(void *start) { child_main(start); }
 static pid_t rung_clone(struct child_start *start, struct launch_stack *stack, int *pidfd) {
   start->context.reset_handlers = 1;
   return clone(clone_entry, stack->base + STACK_GUARD + STACK_SIZE,
-               CLONE_VM | CLONE_VFORK | CLONE_PIDFD, start, pidfd);
+               CLONE_VM | CLONE_VFORK | CLONE_PIDFD | fds_flag(start), start, pidfd);
 }
 
 /* The child runs below this frame and never returns through it. */
@@ -422,6 +427,7 @@ void launch_run(struct launch *launch) {
                 .report_socket = -1,
                 .parent_pid = getpid(),
                 .close_rung = launch->close_rung,
+                .shares_fds = launch->rung <= LAUNCH_CLONE && program_shares_fds(launch->program),
             },
         .gate = -1,
     };

@@ -10,7 +10,8 @@
  *  7 groups, gid, uid: each still needs the privileges that the next drops
  *  8 parent-death signal, which a change of credentials clears
  *  9 no_new_privs
- * 10 all other fds close-on-exec
+ * 10 all other fds close-on-exec; where no fd of ours beyond the first three is used this is the first step
+ *    of all, and the child never has a copy of them
  * 11 the final signal mask, exec
  */
 
@@ -25,6 +26,7 @@ const BUSY_RETRIES = 8;
 const EXTEND_ENVIRONMENT = 1;
 const FIRST_CANDIDATE = 2;
 const OPEN_TRUSTED = 1;
+const CLOSE_RANGE_UNSHARE = 1;
 
 /** What one operation is about, for the message of its failure. */
 export interface Subject {
@@ -87,6 +89,8 @@ function compileSetup(setup: Setup, writer: ProgramWriter): Steps {
   const set = (operation: Operation, signals: SignalSet): void => op({ operation }, 0, 0, 0, writer.words(signals, 8));
   writer.reset();
 
+  const closesFirst = setup.closeFds && usesNoOther(setup);
+  if (closesFirst) op({ operation: "CLOSE_RANGE" }, 3, 0, 0, undefined, CLOSE_RANGE_UNSHARE);
   if (some(setup.signals.restore)) set("SIGDEFAULT", setup.signals.restore);
   if (some(setup.signals.ignore)) set("SIGIGNORE", setup.signals.ignore);
 
@@ -140,7 +144,7 @@ function compileSetup(setup: Setup, writer: ProgramWriter): Steps {
   if (setup.parentDeathSignal !== undefined) op({ operation: "PDEATHSIG" }, setup.parentDeathSignal);
   if (setup.noNewPrivs) op({ operation: "NO_NEW_PRIVS" });
 
-  if (setup.closeFds) {
+  if (setup.closeFds && !closesFirst) {
     const kept = setup.fds.entries.map((entry) => entry.target).filter((fd) => fd > 2);
     op({ operation: "CLOSE_RANGE" }, 3, 0, 0, writer.words(kept));
   }
@@ -195,6 +199,15 @@ function fdSteps(setup: Setup, writer: ProgramWriter, op: Emit): { count: number
   for (const fd of setup.fds.blocking ?? []) op({ operation: "BLOCKING", fds: [fd], detail: String(fd) }, fd);
   for (const fd of closes) op({ operation: "CLOSE", fds: [fd], detail: String(fd) }, fd);
   return { count, directory };
+}
+
+/** Whether no fd of ours from 3 up is needed, also not by the name of a file such as /dev/fd/5. */
+function usesNoOther({ fds, cwd }: Setup): boolean {
+  return (
+    typeof cwd !== "number" &&
+    fds.opens.every(({ trusted }) => trusted) &&
+    fds.entries.every(({ source }) => source.from === "open" || (source.from === "parent" && source.fd < 3))
+  );
 }
 
 /** A source as the program names it: an fd, or the complement of a slot. */

@@ -71,6 +71,28 @@ for (const rung of ["close_range", "getdents", "brute"]) {
     assert.deepEqual(before, [0, 0, 0, 0, 0, 0, 0, 0]);
   });
 
+  test(`${rung}: none is left either where none is given, and the parent keeps its own, also when exec fails`, async () => {
+    const [listed, before, after, own] = await inNode<[string, number[], number[], number]>(
+      `${OPEN}
+      const flags = () => open.map((fd) => self.getCloexec(fd));
+      const before = flags();
+      const file = os.tmpdir() + "/brood-fds-" + process.pid;
+      const list = await launch("/bin/sh", ["-c", 'ls /proc/self/fd > "$0"', file], { stdio: "ignore" });
+      await list.closed;
+      const listed = fs.readFileSync(file, "utf8");
+      fs.unlinkSync(file);
+      const count = fs.readdirSync("/proc/self/fd").length;
+      await launch("/nonexistent", [], { stdio: "ignore" }).catch(() => {});
+      await launch("/bin/true", [], { stdio: "ignore", cwd: "/nonexistent" }).catch(() => {});
+      done([listed, before, flags(), fs.readdirSync("/proc/self/fd").length - count]);`,
+      { env },
+    );
+    // The last is of ls's own directory.
+    assert.equal(listed, "0\n1\n2\n3\n");
+    assert.deepEqual(after, before);
+    assert.equal(own, 0);
+  });
+
   test(`${rung}: several thousand open fds`, async () => {
     const fds = await inNode<number[]>(
       `const limit = Number(fs.readFileSync("/proc/self/limits", "utf8").match(/Max open files +(\\d+)/)[1]);

@@ -180,6 +180,10 @@ const corruptOperations: Corruption[] = [
   ["kept fds that are not ascending", data("CLOSE_RANGE", 4, 4)],
   ["kept fds that repeat", data("CLOSE_RANGE", 0, 7)],
   ["kept fds that are negative", data("CLOSE_RANGE", 0, -1)],
+  [
+    "sharing fds until they are closed, but late and keeping some",
+    (program, view) => view.setUint16(at(program, "CLOSE_RANGE") + OP.flags, 1, true),
+  ],
   ["candidates of no size", number("EXEC", "size", 0)],
   ["candidates of the size of their end alone", number("EXEC", "size", 8)],
   ["candidates in the header", number("EXEC", "data", 0)],

@@ -200,6 +200,37 @@ test("all fds from 3 up are closed but those of the map", () => {
   assert.ok(!names({ closeFds: false }).includes("CLOSE_RANGE"));
 });
 
+test("where no fd of ours from 3 up is needed they are closed before anything else, so that none is copied", () => {
+  const first = (options: ProgramOptions): boolean => {
+    const { ops } = compileCall("/bin/x", [], options);
+    const range = only(ops, "CLOSE_RANGE");
+    assert.equal(range.flags, range === ops[0] ? 1 : 0);
+    return range === ops[0];
+  };
+  const none = { stdio: "ignore" } as const;
+  assert.deepEqual(names(none), ["CLOSE_RANGE", "SIGDEFAULT", "OPEN", "FDMAP", "SIGMASK", "EXEC"]);
+  for (const options of [
+    none,
+    { stdio: "inherit" },
+    { stdio: [2, 1, 0] },
+    { ...none, fds: undefined, cwd: "/", session: true },
+  ]) {
+    assert.ok(first(options as ProgramOptions), JSON.stringify(options));
+  }
+  const stdio = (entry: unknown) => ({ stdio: ["ignore", entry, "ignore"] }) as ProgramOptions;
+  for (const options of [
+    stdio("pipe"),
+    stdio(5),
+    stdio({ file: "/dev/fd/5" }),
+    { stdio: ["ignore", null, "ignore"] },
+    { cwd: 5 },
+  ]) {
+    assert.ok(!first(options as ProgramOptions), JSON.stringify(options));
+  }
+  const names3: ProgramOptions = { stdin: "ignore", stdout: "ignore", stderr: "ignore", passFds: [7] };
+  assert.ok(!first(names3));
+});
+
 test("each step has a subject that tells what it is about", () => {
   const { ops, program } = compileCall("tool", [], everything);
   assert.deepEqual(
