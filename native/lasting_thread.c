@@ -33,12 +33,10 @@ static void *run(void *unused) {
 
 static int start(void) {
   pthread_t thread;
-  sigset_t all, before;
   if (running) return 0;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
+  uint64_t before = sys_block_signals();
   int error = sys_pthread_create(&thread, NULL, run, NULL);
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  sys_unblock_signals(before);
   if (error != 0) return error;
   pthread_detach(thread);
   running = 1;

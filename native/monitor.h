@@ -15,9 +15,7 @@
 #ifndef BROOD_MONITOR_H
 #define BROOD_MONITOR_H
 
-#include <signal.h>
 #include <stdint.h>
-#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "launch.h"

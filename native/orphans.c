@@ -74,7 +74,6 @@ static void *run(void *unused) {
 static int start(void) {
   pthread_t thread;
   pthread_attr_t attributes;
-  sigset_t all, before;
   if (running) return 0;
   epoll = sys_epoll_create();
   if (epoll < 0) return errno;
@@ -84,10 +83,9 @@ static int start(void) {
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attributes, 128 * 1024);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    uint64_t before = sys_block_signals();
     error = sys_pthread_create(&thread, &attributes, run, NULL);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    sys_unblock_signals(before);
     pthread_attr_destroy(&attributes);
   }
   if (error == 0) {

@@ -140,17 +140,15 @@ int stop_watch_start(struct mailbox *box, int pidfd, uint32_t index, uint32_t ge
   if (error == 0) {
     pthread_t thread;
     pthread_attr_t attributes;
-    sigset_t all, before;
     pthread_mutex_lock(&box->lock);
     box->holders++;
     pthread_mutex_unlock(&box->lock);
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attributes, 128 * 1024);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    uint64_t before = sys_block_signals();
     error = sys_pthread_create(&thread, &attributes, run, watch);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    sys_unblock_signals(before);
     pthread_attr_destroy(&attributes);
     if (error == 0) return 0;
     close(watch->pidfd);

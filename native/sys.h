@@ -183,6 +183,18 @@ static inline int sys_wait_child(pid_t pid, int pidfd, siginfo_t *info, int opti
   return result;
 }
 
+/* Blocks the signals of this thread, and so of one that it starts, but for the two by which libc calls its threads; gives
+ * the mask before. Raw, as libc would let those two through when it is put back. */
+static inline uint64_t sys_block_signals(void) {
+  uint64_t all = ~(3ull << 31), before = 0;
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof before);
+  return before;
+}
+
+static inline void sys_unblock_signals(uint64_t before) {
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof before);
+}
+
 /* Milliseconds of the monotonic clock. */
 static inline int64_t sys_now_ms(void) {
   struct timespec now;

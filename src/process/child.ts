@@ -75,6 +75,7 @@ export function liveChildren(): readonly { terminate(): Promise<ExitState>; kill
 /** Looking through /proc is a courtesy, and must not hold up an end. */
 const REASONABLE_MS = 500;
 
+const ANY_CHANGE: WaitOptions = { stopped: true, continued: true, exited: true };
 const WAIT_KINDS = ["stopped", "continued", "exited"] as const satisfies WaitKind[];
 
 /**
@@ -221,12 +222,13 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
   }
 
   /**
-   * Waits for the next change of state that was asked for. Any number may wait; each gets its own.
+   * Waits for the next change of state that was asked for; without options for any. Any number may wait; each gets
+   * its own.
    *
    * @throws ExitError (with `exit`) when it has ended and the end was not asked for. AbortError: the wait
    * was aborted; the child is not touched. TypeError: nothing was asked for.
    */
-  async wait(options: WaitOptions): Promise<ChildState> {
+  async wait(options: WaitOptions = ANY_CHANGE): Promise<ChildState> {
     const { signal, ...rest } = checkNames(options, "options", [...WAIT_KINDS, "signal"]) as WaitOptions;
     const kinds = new Set(WAIT_KINDS.filter((kind) => rest[kind] === true));
     if (kinds.size === 0) throw wrongValue("options", options, "must ask for stopped, continued or exited");

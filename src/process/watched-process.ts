@@ -9,7 +9,6 @@ import { awaitsReaping, decodeExit, describeState } from "../kernel/events.js";
 import type { Monitor, Watcher } from "../kernel/monitor.js";
 import { type Signal, signalName, signalNumber } from "../kernel/signals.js";
 import type { ExitState } from "../states.js";
-import { Settling } from "./settling.js";
 
 /** How long an end whose status only the parent's wait makes known stays untold. */
 const REAPED_SOON_MS = 100;
@@ -21,10 +20,19 @@ const REAPED_SOON_MS = 100;
 export class WatchedProcess implements Watcher {
   /** Its process id; stays after its end. To signal it use `kill`, which can't hit a stranger. */
   readonly pid: number;
+  /**
+   * Settles when it has ended, whether or not its parent has waited for it. Never rejects. Its status is known where
+   * it is a child of ours, or the kernel tells it: until it is reaped to those who may trace it (its own user, root),
+   * afterwards to all, from Linux 6.15 on. Else the state is unknown, with cause "foreign". Never settles after a
+   * dispose.
+   *
+   * An own property, which can't be cloned: nor can, so, the process be posted to another thread (DataCloneError).
+   */
+  readonly exited: Promise<ExitState>;
   readonly #monitor: Monitor;
   readonly #index: number;
   readonly #onOver: () => void;
-  readonly #exited = new Settling<ExitState>();
+  readonly #settle: (exit: ExitState) => void;
   #exit: ExitState | undefined;
   #reaping: NodeJS.Timeout | undefined;
   #over = false;
@@ -36,6 +44,11 @@ export class WatchedProcess implements Watcher {
     this.#index = index;
     this.#onOver = () => onOver(this);
     this.pid = pid;
+    let settle!: (exit: ExitState) => void;
+    this.exited = new Promise((resolve) => {
+      settle = resolve;
+    });
+    this.#settle = settle;
     monitor.watch(index, this);
     this.ref();
   }
@@ -43,16 +56,6 @@ export class WatchedProcess implements Watcher {
   /** How it ended, null while it lives (or its end has not been seen yet, or it was disposed before). */
   get exit(): ExitState | null {
     return this.#exit ?? null;
-  }
-
-  /**
-   * Settles when it has ended, whether or not its parent has waited for it. Never rejects. Its status is known where
-   * it is a child of ours, or the kernel tells it: until it is reaped to those who may trace it (its own user, root),
-   * afterwards to all, from Linux 6.15 on. Else the state is unknown, with cause "foreign". Never settles after a
-   * dispose.
-   */
-  get exited(): Promise<ExitState> {
-    return this.#exited.promise;
   }
 
   /**
@@ -112,7 +115,7 @@ export class WatchedProcess implements Watcher {
     if (this.#over) return;
     this.#exit = exit;
     this[Symbol.dispose]();
-    this.#exited.settle(exit);
+    this.#settle(exit);
   }
 
   /** JSON of what is known of it. */
