@@ -247,7 +247,7 @@ test("T15: a map that leaves 0 to 2 out closes them; 'ignore' gives the null dev
   assert.deepEqual([ignored.fds[0]?.link, ignored.fds[2]?.link], ["/dev/null", "/dev/null"]);
 });
 
-test("T15: nothing of ours is open in the child besides what is mapped, whatever its number", async () => {
+test("T18: nothing of ours is open in the child besides what is mapped, whatever its number", async () => {
   const high = self.duplicate(2, 900);
   try {
     assert.deepEqual(fdsOf(await reportBy()), [0, 1, 2]);

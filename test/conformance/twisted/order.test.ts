@@ -113,7 +113,7 @@ test("T7: the state tells a normal end, an exit code and a signal", async () => 
   }
 });
 
-test("T7: without childDataReceived fds 1 and 2 go to outReceived and errReceived, others to nobody", async () => {
+test("T7, T17: without childDataReceived fds 1 and 2 go to outReceived and errReceived, others to nobody", async () => {
   const seen: string[] = [];
   const { protocol, ended } = bare({
     outReceived: (data) => seen.push(`out ${data}`),
@@ -124,7 +124,7 @@ test("T7: without childDataReceived fds 1 and 2 go to outReceived and errReceive
   assert.deepEqual(seen.toSorted(), ["err 2\n", "out 1\n"]);
 });
 
-test("T7: without childConnectionLost the losses of 0, 1 and 2 go to three methods", async () => {
+test("T7, T17: without childConnectionLost the losses of 0, 1 and 2 go to three methods", async () => {
   const seen: string[] = [];
   const { protocol, ended } = bare({
     inConnectionLost: () => seen.push("in"),
@@ -136,7 +136,7 @@ test("T7: without childConnectionLost the losses of 0, 1 and 2 go to three metho
   assert.deepEqual(seen.toSorted(), ["err", "in", "out"]);
 });
 
-test("T7: with childDataReceived and childConnectionLost the special ones aren't called", async () => {
+test("T7, T17: with childDataReceived and childConnectionLost the special ones aren't called", async () => {
   const seen: string[] = [];
   const special = (): void => void seen.push("special");
   const { protocol, ended } = bare({

@@ -321,3 +321,19 @@ test("T14: postMessage and structuredClone of a transport throw a DataCloneError
   port2.close();
   await recorder.ended;
 });
+
+test("T16: what spawnProcess gives can be used at once, before connectionMade: written to, closed, signalled", async () => {
+  const recorder = new Recorder();
+  const transport = spawnProcess(recorder, "cat");
+  transport.write("at ");
+  transport.write("once");
+  transport.closeStdin();
+  assert.deepEqual(recorder.log, []);
+  await recorder.ended;
+  assert.deepEqual([recorder.text(), recorder.log[0]], ["at once", "made"]);
+
+  const killed = new Recorder();
+  spawnProcess(killed, act, ["pause"]).signalProcess("KILL");
+  await killed.ended;
+  assert.deepEqual([killed.log[0], killed.log.at(-1)], ["made", "ended"]);
+});

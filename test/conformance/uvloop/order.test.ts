@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { spawnProcess, subprocessExec, subprocessShell } from "brood/protocol";
 import { returnCode } from "#dist/protocol/return-code.js";
+import { inFaultyNode } from "../../fault/faulty-node.js";
 import { act } from "../../helpers/act.js";
 import { childPath } from "../../helpers/children.js";
 import { inNode } from "../../helpers/in-node.js";
@@ -376,4 +377,30 @@ test("U20: a factory that throws creates nothing; so does one that makes no prot
     (thrown) => thrown === error,
   );
   await assert.rejects(subprocessShell((() => 5) as never, "exit 3"), { name: "TypeError", code: "ERR_INVALID_ARG_TYPE" });
+});
+
+test("U20: a pipe, a clone or the watch that fails rejects the creation; nothing is left", async () => {
+  const failures = await inFaultyNode<{ name: string; code: string; stage: string; told: string[] }[]>(
+    `${IMPORTS}
+    import { takeStock as stock } from ${JSON.stringify(import.meta.resolve("../../helpers/leaks.js"))};
+    await subprocessExec(() => new Recorder(), "true").then(([transport]) => transport.wait());
+    await turn();
+    const failures = [];
+    for (const [call, code, skip] of [["pipe2", "EMFILE", 0], ["pipe2", "EMFILE", 2], ["clone", "EAGAIN", 0]]) {
+      const compare = stock();
+      const recorder = new Recorder();
+      fail(call, code, skip);
+      const error = await subprocessExec(() => recorder, "true").then(() => ({}), (error) => error);
+      clear(call);
+      await compare();
+      failures.push({ name: error.name, code: error.code, stage: error.stage, told: recorder.log });
+    }
+    done(failures);`,
+    "clone3",
+  );
+  assert.deepEqual(failures, [
+    { name: "SpawnError", code: "EMFILE", stage: "pipe", told: [] },
+    { name: "SpawnError", code: "EMFILE", stage: "pipe", told: [] },
+    { name: "SpawnError", code: "EAGAIN", stage: "clone", told: [] },
+  ]);
 });

@@ -54,6 +54,21 @@ test("U1: the arguments: there must be a file; all are strings or bytes, passed 
   assert.deepEqual(argv, ["zero\xff", "1", Buffer.from("ä ö").toString("latin1"), "raw \xff\xfe", ""]);
 });
 
+test("U1: arguments that a shell would take apart come as they are", async () => {
+  const args = [
+    'a\\"b ',
+    " \t|<>^&",
+    "'",
+    '"foo bar" "',
+    "$HOME",
+    "*",
+    "\n",
+    String.fromCharCode(...Array.from({ length: 126 }, (_, i) => i + 1)),
+  ];
+  const { out } = await outcome("printf", ["%s\\0", ...args]);
+  assert.deepEqual(out.split("\0").slice(0, -1), args);
+});
+
 test("U1: the directory is a string, bytes or a URL; the environment strings or bytes, whose names may be bytes as pairs", async () => {
   using files = new TemporaryFiles();
   for (const cwd of [files.directory, Buffer.from(files.directory), pathToFileURL(files.directory)]) {
@@ -154,6 +169,19 @@ test("U3: passed fds keep their numbers; our flags are as they were, after succe
   }
 });
 
+test("U3: our ends of the pipes are not in the child, also where it inherits: it reads the end of its input", async () => {
+  const first = new Recorder();
+  const second = new Recorder();
+  const transports = [first, second].map((recorder) => spawnProcess(recorder, "cat", [], { closeFds: false }));
+  transports[0]?.write("abc");
+  transports[0]?.closeStdin();
+  await first.ended;
+  assert.equal(first.text(), "abc");
+  assert.equal(transports[1]?.getReturnCode(), null);
+  transports[1]?.closeStdin();
+  await second.ended;
+});
+
 test("U4: a new session: its id is the pid; without the option it is ours", async () => {
   const own = await reportBy({ session: true });
   assert.deepEqual([own.sid, own.pgid], [own.pid, own.pid]);
@@ -216,6 +244,12 @@ test("U6: each kind of bad executable is its own SpawnError; nothing leaks and n
     await fail(plain, [], "ENOEXEC");
     await fail("/bin/true", ["x".repeat(200_000)], "E2BIG");
   }
+});
+
+test("U6: a script with #! is run by its interpreter", async () => {
+  using files = new TemporaryFiles();
+  const { out, code } = await outcome(files.write("script", "#!/bin/sh\necho from the script; exit 3\n", 0o755), []);
+  assert.deepEqual([out, code], ["from the script\n", 3]);
 });
 
 test("U6: an fd that isn't open is EBADF, for each standard fd", () => {

@@ -3,7 +3,8 @@
  */
 
 import assert from "node:assert/strict";
-import { type ProcessTransport, spawnProcess, subprocessExec } from "brood/protocol";
+import { inspect } from "node:util";
+import { type ProcessTransport, spawnProcess, subprocessExec, subprocessShell } from "brood/protocol";
 import { act, filling } from "../../helpers/act.js";
 import { inNode } from "../../helpers/in-node.js";
 import { stateOf } from "../../helpers/processes.js";
@@ -367,4 +368,48 @@ test("U10: a scope ends the child politely, and waits until all has been told", 
   assert.equal(recorder.log.at(-1), "ended");
   assert.equal(transport.getReturnCode(), 7);
   assert.equal(recorder.text(), "up\nbye\n");
+});
+
+test("U22: stdin that the child closes while it lives is lost, without an error and without a write", async () => {
+  const recorder = new Recorder();
+  const [transport] = await subprocessExec(() => recorder, act, ["read", "close", "0", "pause"]);
+  transport.write("x");
+  await recorder.noted("lost 0");
+  assert.deepEqual([recorder.errors.get(0), transport.getReturnCode()], [undefined, null]);
+  assert.equal(transport.getPipeTransport(0)?.isClosing(), true);
+  transport.close();
+  await recorder.ended;
+});
+
+test("U22: with a write on its way the error says that not all was read", async () => {
+  const recorder = new Recorder();
+  const [transport] = await subprocessExec(() => recorder, act, ["read", "close", "0", "pause"]);
+  transport.write(Buffer.alloc(1_000_000));
+  await recorder.noted("lost 0");
+  assert.equal((recorder.errors.get(0) as NodeJS.ErrnoException).code, "EPIPE");
+  transport.close();
+  await recorder.ended;
+});
+
+test("U23: a pipe describes itself: its fd and which way it goes", async () => {
+  const recorder = new Recorder();
+  const [transport] = await subprocessExec(() => recorder, act, ["read"], { childFDs: { 0: "w", 1: "r", 5: "rw" } });
+  const shown = [0, 1, 5].map((fd) => inspect(transport.getPipeTransport(fd)));
+  assert.deepEqual(shown, [
+    "PipeTransport { fd 0, written }",
+    "PipeTransport { fd 1, read }",
+    "PipeTransport { fd 5, read and written }",
+  ]);
+  transport.closeStdin();
+  await recorder.ended;
+});
+
+test("U24: a command line for the shell", async () => {
+  const recorder = new Recorder();
+  const [transport, protocol] = await subprocessShell(() => recorder, "echo $FOO$BAR | tr a-z A-Z; exit 7", {
+    env: { FOO: "sp", BAR: "am" },
+  });
+  assert.equal(protocol, recorder);
+  await recorder.ended;
+  assert.deepEqual([recorder.text(), transport.getReturnCode()], ["SPAM\n", 7]);
 });
