@@ -386,11 +386,11 @@ test("U20: a pipe, a clone or the watch that fails rejects the creation; nothing
     await subprocessExec(() => new Recorder(), "true").then(([transport]) => transport.wait());
     await turn();
     const failures = [];
-    for (const [call, code, skip] of [["pipe2", "EMFILE", 0], ["pipe2", "EMFILE", 2], ["clone", "EAGAIN", 0]]) {
+    for (const [call, code, skip] of [["pipe2", "EMFILE", 0], ["pipe2", "EMFILE", 1], ["clone", "EAGAIN", 0], ["epoll_ctl", "ENOMEM", 0]]) {
       const compare = stock();
       const recorder = new Recorder();
       fail(call, code, skip);
-      const error = await subprocessExec(() => recorder, "true").then(() => ({}), (error) => error);
+      const error = await subprocessExec(() => recorder, "true", [], { stdout: 1 }).then(() => ({}), (error) => error);
       clear(call);
       await compare();
       failures.push({ name: error.name, code: error.code, stage: error.stage, told: recorder.log });
@@ -402,5 +402,6 @@ test("U20: a pipe, a clone or the watch that fails rejects the creation; nothing
     { name: "SpawnError", code: "EMFILE", stage: "pipe", told: [] },
     { name: "SpawnError", code: "EMFILE", stage: "pipe", told: [] },
     { name: "SpawnError", code: "EAGAIN", stage: "clone", told: [] },
+    { name: "SpawnError", code: "ENOMEM", stage: "watch", told: [] },
   ]);
 });

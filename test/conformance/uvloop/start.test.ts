@@ -96,6 +96,12 @@ test("U1: the directory is a string, bytes or a URL; the environment strings or 
 test("U1: the file may be other than argv[0]", async () => {
   const { out } = await outcome("/bin/sh", ["-c", "echo $0"], { argv0: "doesnotexist" });
   assert.equal(out, "doesnotexist\n");
+  for (const file of [pathToFileURL("/bin/sh"), Buffer.from("/bin/sh")]) {
+    const recorder = new Recorder();
+    spawnProcess(recorder, file, ["-c", "echo by path"]);
+    await recorder.ended;
+    assert.equal(recorder.text(), "by path\n");
+  }
 });
 
 test("U2: each standard fd is inherited, a pipe, the null device, an fd or an object that has one", async () => {
