@@ -3,7 +3,7 @@
  * and for the time of each call ChildProcess spawns on brood's. A call is synchronous, so nobody else notices.
  */
 
-import { obstacle, spawnOnBrood } from "./engine.js";
+import { obstacle, spawnOnBrood, useHandles } from "./engine.js";
 import { handingOnAdded, wrap } from "./functions.js";
 import { type NodeChild, nodeChildProcess } from "./node-internals.js";
 import { isRegistered } from "./registration.js";
@@ -16,9 +16,11 @@ function onBrood(args: readonly unknown[], call: () => unknown): unknown {
   Nodes.prototype.spawn = function spawn(this: NodeChild, options: unknown): number {
     return spawnOnBrood(this, nodes, options);
   };
+  const undo = useHandles();
   try {
     return handingOnAdded(args, call);
   } finally {
+    undo();
     Nodes.prototype.spawn = nodes;
   }
 }

@@ -6,7 +6,7 @@
 import { addon } from "../native/addon.js";
 import { readAdded } from "./added-options.js";
 import { ProcessHandle } from "./handle.js";
-import { lookAtNode, type NodeChild, type NodeShape, release } from "./node-internals.js";
+import { type Handle, lookAtNode, makeHandles, type NodeChild, type NodeShape, release } from "./node-internals.js";
 import { addCause } from "./spawn-failure.js";
 
 type Spawn = NodeChild["spawn"];
@@ -46,24 +46,49 @@ export function withAdded<Result>(value: unknown, call: () => Result): Result {
 }
 
 /**
+ * Has a function make ChildProcesses with handles of ours, where that can be chosen.
+ *
+ * @returns the function that undoes it.
+ */
+export function useHandles(): () => void {
+  const shape = look();
+  if (shape instanceof Error) return () => {};
+  const before = makeHandles(() => new ProcessHandle(shape.form));
+  return () => void makeHandles(before);
+}
+
+/**
  * Spawns a ChildProcess on brood's engine. `nodes` is the spawn() that it would have had.
  *
  * @throws TypeError, RangeError for `options.brood`, and what Node throws.
  */
 export function spawnOnBrood(child: NodeChild, nodes: Spawn, options: unknown): number {
   const shape = look();
-  const native = child._handle;
+  const found = child._handle;
   // Whoever has put another handle there means it.
-  if (shape instanceof Error || !native || native.constructor !== shape.Process) return nodes.call(child, options);
+  if (shape instanceof Error || !(found instanceof ProcessHandle || isNative(shape, found))) return nodes.call(child, options);
   const given = typeof options === "object" && options !== null ? (options as { brood?: unknown }).brood : undefined;
-  const handle = new ProcessHandle(child, native, shape.form, readAdded(given ?? added));
+  const checked = readAdded(given ?? added);
   added = undefined;
-  child._handle = handle;
-  release(shape.form, native);
+  const handle = found instanceof ProcessHandle ? found : replace(child, found, shape);
+  handle.prepare(child, checked);
   try {
     return nodes.call(child, options);
   } catch (error) {
     if (handle.failure !== undefined) addCause(error, handle.failure);
     throw error;
   }
+}
+
+function isNative(shape: NodeShape, handle: Handle | null): handle is Handle {
+  return handle?.constructor === shape.Process;
+}
+
+/** Puts a handle of ours in the place of one of Node's. */
+function replace(child: NodeChild, native: Handle, { form }: NodeShape): ProcessHandle {
+  const handle = new ProcessHandle(form);
+  if (native.onexit !== undefined) handle.onexit = native.onexit;
+  child._handle = handle;
+  release(form, native);
+  return handle;
 }

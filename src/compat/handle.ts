@@ -12,7 +12,7 @@ import { checkPermission } from "../native/addon.js";
 import { Child } from "../process/child.js";
 import type { Plan } from "../program/plan.js";
 import type { ExitState } from "../states.js";
-import type { Added } from "./added-options.js";
+import { type Added, NOTHING_ADDED } from "./added-options.js";
 import { type Form, type Handle, type NodeChild, readRequest, type SpawnRequest } from "./node-internals.js";
 import { planRequest, planScript } from "./node-plan.js";
 import { closeTheirs, makeStdio, type NodeStdio } from "./node-stdio.js";
@@ -29,27 +29,35 @@ export class ProcessHandle implements Handle {
   pid: number | undefined;
   /** Why there is no child. */
   failure: SpawnError | undefined;
-  readonly #owner: NodeChild;
   readonly #form: Form;
-  readonly #added: Added;
-  readonly #onexit: Handle["onexit"];
   readonly #context = new AsyncResource("BROOD_CHILD", { requireManualDestroy: true });
+  #owner: NodeChild | undefined;
+  #added = NOTHING_ADDED;
+  #tell: Handle["onexit"];
   #child: Child | undefined;
   #refed = true;
 
-  /** `native` is Node's own, whose place it takes. */
-  constructor(owner: NodeChild, native: Handle, form: Form, added: Added) {
-    this.#owner = owner;
+  constructor(form: Form) {
     this.#form = form;
+  }
+
+  /** Says whose it is, before it spawns. */
+  prepare(owner: NodeChild, added: Added): void {
+    this.#owner = owner;
     this.#added = added;
-    this.#onexit = native.onexit;
   }
 
   /** Called by Node, with a negated errno, where spawn failed. */
-  onexit(code: number | null, signal: string): void {
-    const tell = (): void => this.#onexit?.(code, signal);
-    if (this.failure === undefined) tell();
-    else tellCause(this.#owner, this.failure, tell);
+  get onexit(): NonNullable<Handle["onexit"]> {
+    return (code, signal) => {
+      const tell = (): void => this.#tell?.(code, signal);
+      if (this.failure === undefined || this.#owner === undefined) tell();
+      else tellCause(this.#owner, this.failure, tell);
+    };
+  }
+
+  set onexit(tell: NonNullable<Handle["onexit"]>) {
+    this.#tell = tell;
   }
 
   spawn(...received: unknown[]): number {
@@ -90,7 +98,7 @@ export class ProcessHandle implements Handle {
       closeTheirs(stdio);
     }
     if (!this.#refed) this.#child.unref();
-    Object.defineProperty(this.#owner, "brood", { value: this.#child, configurable: true });
+    if (this.#owner !== undefined) Object.defineProperty(this.#owner, "brood", { value: this.#child, configurable: true });
   }
 
   kill(signal: number): number {

@@ -3,7 +3,8 @@
  * and asks it for everything that needs the kernel. Whether it does so in this Node is found by looking.
  */
 
-import childProcess from "node:child_process";
+import type childProcess from "node:child_process";
+import { builtin } from "../native/addon.js";
 
 /** The engine of one ChildProcess, as Node's JavaScript uses it. Results are 0 or a negated errno. */
 export interface Handle {
@@ -62,9 +63,45 @@ export interface NodeShape {
   Process: unknown;
 }
 
-export const nodeChildProcess = childProcess as unknown as Omit<typeof childProcess, "ChildProcess"> & {
-  ChildProcess: { new (): NodeChild; prototype: NodeChild };
-};
+type NodeApi = Omit<typeof childProcess, "ChildProcess"> & { ChildProcess: { new (): NodeChild; prototype: NodeChild } };
+
+/** Makes the handles of ChildProcesses instead of Node's own class; undefined: Node's does. */
+let maker: (() => Handle) | undefined;
+
+/** Has the handles of ChildProcesses made by `make` from now on, where child_process was loaded by us. */
+export function makeHandles(make: typeof maker): typeof maker {
+  const before = maker;
+  maker = make;
+  return before;
+}
+
+/**
+ * Loads Node's child_process such that the class of its handles can be another. A ChildProcess makes its handle when
+ * it is made itself, and one of Node's that is not used is not to be got rid of everywhere: see release(). If it has
+ * been loaded before, or Node does not show us its class, it keeps that.
+ */
+function load(): NodeApi {
+  let binding: { Process?: new () => Handle } | undefined;
+  try {
+    binding = (process as unknown as { binding(name: string): { Process?: new () => Handle } }).binding("process_wrap");
+  } catch {
+    // Node's permission model, or a Node without it.
+  }
+  const Native = binding?.Process;
+  if (binding === undefined || typeof Native !== "function") return builtin("node:child_process") as NodeApi;
+  const Process = function Process(): Handle {
+    return maker === undefined ? new Native() : maker();
+  };
+  Process.prototype = Native.prototype;
+  binding.Process = Process as unknown as new () => Handle;
+  try {
+    return builtin("node:child_process") as NodeApi;
+  } finally {
+    binding.Process = Native;
+  }
+}
+
+export const nodeChildProcess = load();
 
 const METHODS = ["spawn", "kill", "close", "ref", "unref", "hasRef"] as const;
 const EINVAL = 22;
@@ -114,7 +151,9 @@ export function release(form: Form, native: Handle): void {
 export function lookAtNode(): NodeShape {
   const { ChildProcess } = nodeChildProcess;
   expect(typeof ChildProcess?.prototype?.spawn === "function", "it has no spawn()");
+  const before = makeHandles(undefined);
   const child = new ChildProcess();
+  makeHandles(before);
   const native = child._handle;
   expect(typeof native === "object" && native !== null, "it has no _handle");
   for (const name of METHODS) expect(typeof native[name] === "function", `its _handle has no ${name}()`);

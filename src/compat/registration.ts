@@ -4,7 +4,7 @@
 
 import { syncBuiltinESMExports } from "node:module";
 import { debuglog } from "node:util";
-import { obstacle, spawnOnBrood } from "./engine.js";
+import { obstacle, spawnOnBrood, useHandles } from "./engine.js";
 import { handingOnAdded, wrap } from "./functions.js";
 import { type NodeChild, nodeChildProcess } from "./node-internals.js";
 
@@ -34,7 +34,7 @@ export function register(): boolean {
     debug("Node's own child_process stays: %s", why);
     return false;
   }
-  patches = [patchSpawn(), patchExecFile()];
+  patches = [{ undo: useHandles() }, patchSpawn(), patchExecFile()];
   syncBuiltinESMExports();
   return true;
 }
@@ -48,7 +48,8 @@ export function unregister(): void {
 
 /** Whether Node's ChildProcess is on brood's engine. */
 export function isRegistered(): boolean {
-  return patches !== undefined || MARK in nodeChildProcess.ChildProcess.prototype.spawn;
+  const { spawn } = nodeChildProcess.ChildProcess.prototype;
+  return patches !== undefined || (typeof spawn === "function" && MARK in spawn);
 }
 
 /** All that starts a child asynchronously comes through here. */

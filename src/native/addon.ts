@@ -121,6 +121,11 @@ export function addon(): Addon {
   return loaded;
 }
 
+/** Gives a module of Node's own, which is loaded only now: a static import would be loaded before any of our code runs. */
+export function builtin(name: string): unknown {
+  return createRequire(import.meta.url)(name);
+}
+
 /** Throws where Node's permission model forbids children. It may be dropped at run time, so each spawn asks. */
 export function checkPermission(): void {
   const permission = (process as { permission?: { has(scope: string): boolean } }).permission;

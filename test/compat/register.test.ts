@@ -1,0 +1,264 @@
+import assert from "node:assert/strict";
+import childProcess, { execFile as namedExecFile } from "node:child_process";
+import { once } from "node:events";
+import { promisify } from "node:util";
+import * as broods from "brood/child_process";
+import { register, unregister } from "brood/register";
+import { ADDED_OPTION_NAMES } from "#dist/compat/added-options.js";
+import { processState } from "../helpers/act.js";
+import { childPath } from "../helpers/children.js";
+import { closed, outcome } from "../helpers/engines.js";
+import { TemporaryFiles } from "../helpers/files.js";
+import { inNode } from "../helpers/in-node.js";
+import { runNode } from "../helpers/node.js";
+import { parseReport, type Report, signalsOf } from "../helpers/report.js";
+import { test } from "../helpers/test.js";
+
+unregister();
+const REGISTER = import.meta.resolve("brood/register");
+const IMPORT = ["--import", REGISTER];
+/** Whether children of a process are brood's. */
+const TELL = `const { default: cp } = await import("node:child_process");
+  console.log(cp.spawn("true", { stdio: "ignore" }).brood !== undefined);`;
+
+const isOurs = (): boolean => childProcess.spawn("true", { stdio: "ignore" }).brood !== undefined;
+
+async function reportOf(brood: broods.AddedOptions, options: object = {}): Promise<Report> {
+  const child = broods.spawn(childPath("report"), ["1"], { env: {}, ...options, brood });
+  const { stdout, stderr, code } = await outcome(child);
+  assert.deepEqual([stderr, code], ["", 0]);
+  return parseReport(stdout);
+}
+
+test("register and unregister can be called at any time, and undo each other", () => {
+  const { spawn } = childProcess.ChildProcess.prototype as unknown as { spawn: unknown };
+  const { execFile } = childProcess;
+  assert.equal(isOurs(), false);
+  assert.equal(register(), true);
+  assert.equal(register(), true);
+  assert.equal(isOurs(), true);
+  assert.notEqual(childProcess.execFile, execFile);
+  assert.equal(namedExecFile, childProcess.execFile, "named imports follow");
+  unregister();
+  unregister();
+  assert.equal(isOurs(), false);
+  assert.equal(childProcess.execFile, execFile);
+  assert.equal((childProcess.ChildProcess.prototype as unknown as { spawn: unknown }).spawn, spawn);
+});
+
+test("who has wrapped ours since is left in place by unregister, and gets Node's engine", async () => {
+  const { stdout } = await runNode(
+    `const { default: cp } = await import("node:child_process");
+    const { unregister } = await import(${JSON.stringify(REGISTER)});
+    const ours = cp.ChildProcess.prototype.spawn;
+    let calls = 0;
+    cp.ChildProcess.prototype.spawn = function (options) { calls++; return ours.call(this, options); };
+    const tell = () => console.log(cp.spawn("true", { stdio: "ignore" }).brood !== undefined, calls);
+    tell(); unregister(); tell();`,
+    { nodeArgs: IMPORT },
+  );
+  assert.equal(stdout, "true 1\nfalse 2\n");
+});
+
+test("a process, its workers and its forks are registered by --import, and by NODE_OPTIONS", async () => {
+  using files = new TemporaryFiles();
+  const tell = files.write("tell.mjs", TELL);
+  const starting = (name: string, start: string): string =>
+    files.write(
+      name,
+      `import { Worker } from "node:worker_threads"; import { fork } from "node:child_process";
+      ${start}(${JSON.stringify(tell)}).on("exit", () => console.log("over"));`,
+    );
+  const worker = starting("worker.mjs", "new Worker");
+  const fork = starting("fork.mjs", "fork");
+  const node = async (args: string[], env = {}): Promise<string> =>
+    (
+      await outcome(
+        childProcess.spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, ...env } }),
+      )
+    ).stdout;
+  for (const [file, said] of [
+    [tell, "true\n"],
+    [worker, "true\nover\n"],
+    [fork, "true\nover\n"],
+  ] as const) {
+    assert.equal(await node([...IMPORT, file]), said);
+    assert.equal(await node([file], { NODE_OPTIONS: IMPORT.join(" ") }), said);
+  }
+});
+
+test("a registered process makes no handles of Node's own", async () => {
+  const types = await inNode<string[]>(
+    `import async_hooks from "node:async_hooks";
+    import cp from "node:child_process";
+    const types = [];
+    async_hooks.createHook({ init: (id, type) => types.push(type) }).enable();
+    const child = cp.spawn("true", { stdio: "ignore" });
+    child.on("close", () => done(types.filter((type) => /PROCESSWRAP|BROOD_CHILD/.test(type))));`,
+    { nodeArgs: IMPORT },
+  );
+  assert.deepEqual(types, ["BROOD_CHILD"]);
+});
+
+test("BROOD_REGISTER=off leaves Node as it is, and NODE_DEBUG=brood says so", async () => {
+  const off = await runNode(TELL, { nodeArgs: IMPORT, env: { BROOD_REGISTER: "off" } });
+  assert.deepEqual([off.stdout, off.stderr], ["false\n", ""]);
+  const told = await runNode(TELL, { nodeArgs: IMPORT, env: { BROOD_REGISTER: "off", NODE_DEBUG: "brood" } });
+  assert.equal(told.stdout, "false\n");
+  assert.match(told.stderr, /^BROOD \d+: Node's own child_process stays: BROOD_REGISTER is off\n$/);
+});
+
+const OTHER_NODES: Record<string, string> = {
+  "no spawn()": "delete cp.ChildProcess.prototype.spawn;",
+  "a spawn() that asks no handle": "cp.ChildProcess.prototype.spawn = function () { return 0; };",
+  "other arguments": `cp.ChildProcess.prototype.spawn = function (options) {
+      const handle = this._handle;
+      this._handle = { ...handle, spawn: () => handle.spawn("x"), close() {} };
+      return nodes.call(this, options);
+    };`,
+  "handles without a method": `cp.ChildProcess = function () { const child = new ChildProcess(); child._handle = { onexit() {} }; return child; };
+    cp.ChildProcess.prototype = ChildProcess.prototype;`,
+};
+
+for (const [what, change] of Object.entries(OTHER_NODES)) {
+  test(`a Node that is made otherwise keeps its engine: ${what}`, async () => {
+    const { stdout, stderr } = await runNode(
+      `import cp from "node:child_process";
+      const { ChildProcess } = cp;
+      const nodes = ChildProcess.prototype.spawn;
+      ${change}
+      const { register } = await import(${JSON.stringify(REGISTER)});
+      console.log(register());
+      const cp2 = await import(${JSON.stringify(import.meta.resolve("brood/child_process"))});
+      cp.ChildProcess = ChildProcess; ChildProcess.prototype.spawn = nodes;
+      cp2.spawn("echo", ["still"], { stdio: ["ignore", "inherit", "inherit"] });`,
+      { env: { NODE_DEBUG: "brood" } },
+    );
+    assert.equal(stdout, "false\nstill\n");
+    assert.match(stderr, /Node's own child_process stays: Node's ChildProcess is not as expected/);
+  });
+}
+
+test("without a native part Node's engine stays", async () => {
+  const env = { BROOD_NATIVE_PATH: "/nowhere/brood.node", NODE_DEBUG: "brood" };
+  const { stdout, stderr } = await runNode(TELL, { nodeArgs: IMPORT, env });
+  assert.equal(stdout, "false\n");
+  assert.match(stderr, /cannot load brood's native part/);
+});
+
+test("added options make the child what they say", async () => {
+  const report = await reportOf({
+    groups: [7, 8],
+    umask: 0o27,
+    nice: 5,
+    rlimits: { nofile: 64 },
+    cpuAffinity: [0],
+    oomScoreAdj: 500,
+    noNewPrivs: true,
+    parentDeathSignal: "SIGHUP",
+    processGroup: "new",
+    ignoreSignals: ["SIGUSR1"],
+    blockSignals: ["SIGUSR2"],
+    closeFds: true,
+  });
+  assert.deepEqual([report.groups, report.umask, report.nice, report.cpus], [["7", "8"], 0o27, 5, [0]]);
+  assert.deepEqual([report.oomScoreAdj, report.noNewPrivs, report.parentDeathSignal], [500, ["1"], 1]);
+  assert.deepEqual(report.rlimits["nofile"], ["64", "64"]);
+  assert.deepEqual([report.pgid === report.pid, report.sid === report.pid], [true, false]);
+  assert.deepEqual([signalsOf(report.ignored), signalsOf(report.blocked)], [[10], [12]]);
+});
+
+test("user, path, passFds and restoreSignals as well", async () => {
+  using files = new TemporaryFiles();
+  const [fd = -1] = files.open(1);
+  const byName = await reportOf({ user: "nobody", passFds: [fd] });
+  assert.deepEqual([byName.uids[0], fd in byName.fds], ["65534", true]);
+  assert.throws(() => broods.spawn("true", { uid: 1, brood: { user: "nobody" } }), { code: "ERR_OPTION_CONFLICT" });
+  assert.throws(() => broods.spawn("true", { detached: true, brood: { processGroup: "new" } }), {
+    code: "ERR_OPTION_CONFLICT",
+    message: /options\.detached and options\.brood\.processGroup/,
+  });
+  files.write("tool", "#!/bin/sh\necho $0\n", 0o755);
+  const tool = broods.spawn("tool", { brood: { path: [files.directory] } });
+  assert.equal((await outcome(tool)).stdout, `${files.path("tool")}\n`);
+  const kept = await reportOf({ restoreSignals: false });
+  assert.deepEqual(signalsOf(kept.ignored), [13, 25], "what Node ignores itself");
+});
+
+test("exec, execFile and fork hand the added options on", async () => {
+  using files = new TemporaryFiles();
+  const brood = { umask: 0o31 };
+  assert.equal((await promisify(broods.exec)("umask", { brood })).stdout, "0031\n");
+  assert.equal((await promisify(broods.execFile)("sh", ["-c", "umask"], { brood })).stdout, "0031\n");
+  const module = files.write("tell.cjs", "process.send(process.umask());");
+  const child = broods.fork(module, { brood });
+  const [[umask]] = await Promise.all([once(child, "message"), once(child, "close")]);
+  assert.equal(umask, 0o31);
+  assert.equal(register(), true);
+  try {
+    assert.equal((await promisify(childProcess.execFile)("sh", ["-c", "umask"], { brood })).stdout, "0031\n");
+    assert.equal((await promisify(childProcess.exec)("umask", { brood })).stdout, "0031\n");
+  } finally {
+    unregister();
+  }
+});
+
+test("wrong added options are thrown under the name that was used, and nothing is created", () => {
+  const thrown = (brood: object, expected: object) => assert.throws(() => broods.spawn("true", { brood }), expected);
+  thrown({ umask: -1 }, { name: "RangeError", message: /^options\.brood\.umask must be/ });
+  thrown({ cwd: "/" }, { code: "ERR_UNKNOWN_OPTION" });
+  thrown({ cleanup: "no" }, { name: "TypeError", message: /^options\.brood\.cleanup must be a boolean/ });
+  thrown({ foreground: true }, { code: "ERR_OPTION_CONFLICT" });
+  thrown([], { code: "ERR_INVALID_ARG_TYPE" });
+  thrown({ passFds: [1] }, { code: "ERR_INVALID_ARG_VALUE" });
+  thrown(
+    { controllingTerminal: true },
+    { code: "ERR_OPTION_CONFLICT", message: /options\.brood\.controllingTerminal needs options\.detached/ },
+  );
+  assert.ok(ADDED_OPTION_NAMES.length > 20);
+});
+
+test("child.brood has the states, the usage and the end of the child", async () => {
+  const child = broods.spawn("sleep", ["30"], { stdio: "ignore", brood: { killSignal: "SIGINT" } });
+  assert.ok(child.brood);
+  assert.equal(Object.keys(child).includes("brood"), false);
+  const ended = closed(child);
+  child.kill("SIGSTOP");
+  assert.deepEqual((await child.brood.wait({ stopped: true })).kind, "stopped");
+  child.kill("SIGCONT");
+  const exit = await child.brood.terminate();
+  assert.deepEqual([exit.kind, exit.kind === "killed" && exit.signal], ["killed", "SIGINT"]);
+  assert.ok((exit.usage?.maxRSS ?? 1) > 0);
+  assert.deepEqual(await ended, { code: null, signal: "SIGINT" });
+});
+
+test("a real-time signal's end has a name", async () => {
+  const child = broods.spawn("sh", ["-c", "kill -35 $$"], { stdio: "ignore" });
+  assert.deepEqual(await closed(child), { code: null, signal: "SIGRTMIN+1" });
+});
+
+test("an end whose status is lost is told as neither a success nor a signal", async () => {
+  const found = await inNode<unknown[]>(
+    `import * as cp from ${JSON.stringify(import.meta.resolve("brood/child_process"))};
+    self.ignoreSignal(17, 1);
+    const child = cp.spawn("sh", ["-c", "exit 5"], { stdio: "ignore" });
+    child.on("close", (...args) => done(args));`,
+  );
+  // Newer kernels know the status all the same.
+  assert.ok([null, 5].includes(found[0] as number | null));
+  assert.equal(found[1], null);
+});
+
+test("children outlive their parent unless they are to be cleaned up", async () => {
+  const survivor = async (brood: string): Promise<boolean> => {
+    const { stdout, code } = await runNode(`import * as cp from ${JSON.stringify(import.meta.resolve("brood/child_process"))};
+      console.log(cp.spawn("sleep", ["30"], { stdio: "ignore", brood: ${brood} }).pid);
+      process.exit();`);
+    assert.equal(code, 0);
+    const alive = !["Z", undefined].includes(processState(Number(stdout)));
+    if (alive) process.kill(Number(stdout), "SIGKILL");
+    return alive;
+  };
+  assert.equal(await survivor("{}"), true);
+  assert.equal(await survivor("{ cleanup: true }"), false);
+});
