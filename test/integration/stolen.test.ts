@@ -1,5 +1,6 @@
 /**
- * Somebody else in the process takes the status of a child of ours (waitpid(-1)).
+ * Somebody else in the process takes the status of a child of ours (waitpid(-1)), or the kernel never keeps it
+ * (SIGCHLD ignored).
  */
 
 import assert from "node:assert/strict";
@@ -60,4 +61,99 @@ test("15: run() of a command whose status can't be known is not taken for a succ
     done({ reason: error.reason });
   `);
   assert.ok(reason === "unknown" || reason === "exit", reason);
+});
+
+const RUNGS = ["clone3", "clone", "vfork", "fork"];
+
+/** What is known of an end that nobody could wait for: the truth, or that it is not known, and why. */
+function assertEnd(exit: Stolen, cause: string, kind: string, value: unknown): void {
+  if (exit.kind === "unknown") assert.equal(exit.cause, cause);
+  else assert.deepEqual([exit.kind, exit.code ?? exit.signal], [kind, value]);
+  assert.equal(exit.usage, null);
+}
+
+for (const rung of RUNGS) {
+  test(`15: on rung ${rung} a stolen status, with stops watched: waits settle, nothing hangs or is left behind`, async () => {
+    const { exits, fds, late } = await inNode<{ exits: Stolen[]; fds: number; late: string }>(
+      `const thief = ${JSON.stringify(childPath("thief"))};
+       await run("true");
+       const linkOf = (fd) => { try { return fs.readlinkSync("/proc/self/fd/" + fd); } catch { return ""; } };
+       const pidfds = () => fs.readdirSync("/proc/self/fd").filter((fd) => linkOf(fd).includes("pidfd")).length;
+       const child = spawn("sh", ["-c", "cat; exit 7"], { processGroup: "new" });
+       const waits = [child.wait({ exited: true }), child.wait(), child.exited, child.closed];
+       const stop = child.wait({ stopped: true }).catch((error) => error.code);
+       child.stdin.end();
+       process.dlopen({ exports: {} }, thief);
+       const exits = await Promise.all(waits);
+       const late = await stop;
+       if (child.kill(0)) throw new Error("alive");
+       while (pidfds() > 0) await new Promise(setImmediate);
+       done({ exits, fds: pidfds(), late });`,
+      { env: { BROOD_CLONE: rung } },
+    );
+    assert.equal(exits.length, 4);
+    for (const exit of exits) assertEnd(exit, "stolen", "exited", 7);
+    assert.deepEqual([fds, late], [0, "ERR_EXIT"]);
+  });
+
+  test(`16: on rung ${rung} with SIGCHLD ignored: ends are told or unknown, a failed exec is still its own error`, async () => {
+    const { exits, errors, text } = await inNode<{ exits: Stolen[]; errors: string[]; text: string }>(
+      `self.ignoreSignal(17, 1);
+       const one = spawn("sh", ["-c", "echo out; exit 5"]);
+       const two = spawn("sleep", ["1000"], { stdio: "ignore" });
+       const stopped = two.wait({ stopped: true });
+       two.kill("SIGSTOP");
+       await stopped;
+       two.kill("SIGKILL");
+       const text = await one.stdout.text();
+       const errors = [];
+       for (const options of [{}, { cwd: "/nonexistent" }]) {
+         try { spawn("/nonexistent", [], options); } catch (error) { errors.push(error.code + " " + error.stage); }
+       }
+       done({ exits: [await one.closed, await two.closed], errors, text });`,
+      { env: { BROOD_CLONE: rung } },
+    );
+    assertEnd(exits[0] as Stolen, "ignored", "exited", 5);
+    assertEnd(exits[1] as Stolen, "ignored", "killed", "SIGKILL");
+    assert.deepEqual(errors, ["ENOENT exec", "ENOENT chdir"]);
+    assert.equal(text, "out\n");
+  });
+}
+
+test("16: a node that was started with SIGCHLD ignored loses no status", async () => {
+  const { code, usage } = await inNode<{ code: number; usage: boolean }>(
+    `const exit = await spawn("sh", ["-c", "exit 5"], { stdio: "ignore" }).closed;
+     done({ code: exit.code, usage: exit.usage !== null });`,
+    { wrapper: ["sh", "-c", 'trap "" CHLD; exec "$@"', "sh"] },
+  );
+  assert.deepEqual([code, usage], [5, true]);
+});
+
+test("15: in a worker a thief of the main thread steals: that worker's children settle, too", async () => {
+  const exits = await inNode<Stolen[]>(`
+    import { Worker } from "node:worker_threads";
+    const worker = new Worker(new URL("data:text/javascript," + encodeURIComponent(\`
+      import { parentPort } from "node:worker_threads";
+      import { spawn } from ${JSON.stringify(import.meta.resolve("brood"))};
+      const child = spawn("sh", ["-c", "read _; exit 4"]);
+      const waits = [child.exited, child.wait(), child.closed];
+      parentPort.once("message", async () => {
+        child.stdin.end();
+        // The worker does not look while the thief waits.
+        parentPort.postMessage("ending");
+        const until = Date.now() + 200;
+        while (Date.now() < until);
+        parentPort.postMessage(await Promise.all(waits));
+      });
+      parentPort.postMessage("ready");\`)));
+    const message = () => new Promise((resolve) => worker.once("message", resolve));
+    await message();
+    const ending = message();
+    worker.postMessage("go");
+    await ending;
+    const exits = message();
+    process.dlopen({ exports: {} }, ${JSON.stringify(childPath("thief"))});
+    done(await exits);`);
+  assert.equal(exits.length, 3);
+  for (const exit of exits) assertEnd(exit, "stolen", "exited", 4);
 });
