@@ -5,6 +5,31 @@
  */
 #include "child.h"
 
+#include "keep.h"
+
+/* Writes "0", which is the writer itself, to the cgroup's list of processes. */
+static long join(int cgroup) {
+  long fd = raw(__NR_openat, cgroup, "cgroup.procs", KERNEL_O_WRONLY | KERNEL_O_CLOEXEC, 0);
+  if (fd < 0) return fd;
+  long written = raw(__NR_write, fd, "0", 1);
+  raw(__NR_close, fd);
+  return written < 0 ? written : 0;
+}
+
+/* Has the id maps of this user namespace written from outside, where privileges for it may be. The number that is sent
+ * is that in the namespace of /proc, which is the parent's. */
+static long ask_for_maps(int socket) {
+  char self[16];
+  int32_t error = EIO;
+  long n = raw(__NR_readlinkat, KERNEL_AT_FDCWD, "/proc/self", self, sizeof self);
+  if (n < 0) return n;
+  n = raw(__NR_write, socket, self, n);
+  if (n < 0) return n;
+  do n = raw(__NR_read, socket, &error, sizeof error);
+  while (n == -EINTR);
+  return n < 0 ? n : -error;
+}
+
 void child_main(void *argument) {
   struct child_start *start = argument;
   if (start->gate >= 0) {
@@ -16,6 +41,14 @@ void child_main(void *argument) {
     /* The parent gave up (it could not open our pidfd) or died. */
     if (n != 1)
       for (;;) raw(__NR_exit_group, 127);
+  }
+  const struct child_containment *contain = start->contain;
+  if (contain != 0) {
+    long error = contain->cgroup >= 0 ? join(contain->cgroup) : 0;
+    if (error < 0) keep_fail(start, CHILD_STEP_CGROUP, error);
+    error = contain->maps >= 0 ? ask_for_maps(contain->maps) : 0;
+    if (error < 0) keep_fail(start, CHILD_STEP_MAPS, error);
+    if (contain->keeper >= 0) keep_main(start);
   }
   program_run(start->program, &start->context);
 }

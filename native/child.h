@@ -4,14 +4,32 @@
 #ifndef BROOD_CHILD_H
 #define BROOD_CHILD_H
 
+#include <stddef.h>
+
 #include "child_program.h"
+
+/* How a child is contained. Fds are -1 where there is none. */
+struct child_containment {
+  int cgroup; /* a cgroup's directory, which the child joins first of all */
+  int maps;   /* a socket: the child asks for its id maps, and reads an errno */
+  int keeper; /* a socket: the child becomes a keeper (keeper.h), and the command its child */
+  const char *keeper_path;
+  const char *keeper_role;
+  int shared;  /* memory is the parent's until exec */
+  char *stack; /* of the command, if memory is shared and there is a keeper */
+  size_t stack_size;
+};
 
 struct child_start {
   void *program;
   struct program_context context;
+  const struct child_containment *contain; /* or NULL */
   int gate;     /* -1, or a socket from which the parent's leave to go on is read first */
   int gate_far; /* the parent's end of it: while the child holds a copy it never reads the end */
 };
+
+/* The `step` of a report about what no program has an operation for. */
+enum child_step { CHILD_STEP_CGROUP = -2, CHILD_STEP_MAPS = -3, CHILD_STEP_KEEPER = -4 };
 
 /* Runs in: child. `start` is a struct child_start. Never returns. */
 __attribute__((noreturn)) void child_main(void *start);

@@ -47,6 +47,11 @@
 #define KERNEL_CLOSE_RANGE_UNSHARE (1u << 1)
 #define KERNEL_CLOSE_RANGE_CLOEXEC (1u << 2)
 #define KERNEL_CLONE_FILES 0x400
+#define KERNEL_MS_NOSUID 2
+#define KERNEL_MS_NODEV 4
+#define KERNEL_MS_NOEXEC 8
+#define KERNEL_MS_REC 0x4000
+#define KERNEL_MS_PRIVATE 0x40000
 /* struct stat differs by architecture: its size, and where st_mode is. */
 #if defined(__x86_64__)
 #define KERNEL_O_DIRECTORY 0200000
@@ -98,6 +103,7 @@ struct program_rlimit {
  * Every operation: name, kind of data, unit in bytes, minimum and maximum size of the data.
  *   SIGDEFAULT   signals of the 64-bit set that are ignored become default
  *   SIGIGNORE    signals of the set are ignored
+ *   MOUNT_PROC   in a new mount namespace: a /proc of the own pid namespace, seen by nobody else
  *   SETSID, SETPGID a (0: its own)
  *   OOM_SCORE_ADJ data: the decimal text to write
  *   SETPRIORITY  a: nice value        SCHED_SETAFFINITY  data: bit set of CPUs
@@ -123,6 +129,7 @@ struct program_rlimit {
 #define PROGRAM_OPS(X)                 \
   X(SIGDEFAULT, BYTES, 8, 8, 8)        \
   X(SIGIGNORE, BYTES, 8, 8, 8)         \
+  X(MOUNT_PROC, NONE, 1, 0, 0)         \
   X(SETSID, NONE, 1, 0, 0)             \
   X(SETPGID, NONE, 1, 0, 0)            \
   X(OOM_SCORE_ADJ, STRING, 1, 2, 16)   \
@@ -710,6 +717,12 @@ static inline long program_blocking(int fd) {
   return raw(__NR_fcntl, fd, KERNEL_F_SETFL, flags & ~KERNEL_O_NONBLOCK);
 }
 
+static inline long program_mount_proc(void) {
+  long error = raw(__NR_mount, "none", "/", 0, KERNEL_MS_REC | KERNEL_MS_PRIVATE, 0);
+  if (error < 0) return error;
+  return raw(__NR_mount, "proc", "/proc", "proc", KERNEL_MS_NOSUID | KERNEL_MS_NODEV | KERNEL_MS_NOEXEC, 0);
+}
+
 /* Every signal is blocked, SIGTTOU too, which would else stop a background process that does this. */
 static inline long program_foreground(struct program_child *c, int fd) {
   int own = (int)raw(__NR_getpgid, 0), before = 0;
@@ -728,6 +741,7 @@ static inline long program_step(struct program_child *c, const struct program_op
     /* No handler is left by now: what isn't default is ignored. */
     case PROGRAM_SIGDEFAULT: return program_dispose(*(const uint64_t *)data, PROGRAM_ANY, 0);
     case PROGRAM_SIGIGNORE: return program_dispose(*(const uint64_t *)data, 0, 1);
+    case PROGRAM_MOUNT_PROC: return program_mount_proc();
     case PROGRAM_SETSID: return raw(__NR_setsid);
     case PROGRAM_SETPGID: return raw(__NR_setpgid, 0, op->a);
     case PROGRAM_OOM_SCORE_ADJ: return program_oom_score_adj(c, op);

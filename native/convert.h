@@ -11,7 +11,7 @@
 #include "monitor.h"
 #include "sync_run.h"
 
-#define MOST_ARGUMENTS 6
+#define MOST_ARGUMENTS 8
 
 /* One JavaScript environment: the main thread, or a worker. */
 struct environment {

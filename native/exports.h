@@ -8,12 +8,13 @@
 #include <node_api.h>
 
 #define EXPORTS_ENVIRONMENT(X) X(start) X(configure) X(probe) X(operations)
-#define EXPORTS_LAUNCH(X) X(validate) X(launch)
+#define EXPORTS_LAUNCH(X) X(validate) X(launch) X(launchContained)
 #define EXPORTS_SYNC(X) \
   X(syncLaunch) X(syncWait) X(syncTake) X(syncIsOpen) X(syncFarInode) X(syncClose) X(syncSignal) \
   X(syncEnd)
 #define EXPORTS_PIPE(X) X(arm) X(remove) X(read) X(write) X(shutdownWrite) X(capacity) X(farInode)
 #define EXPORTS_CHILD(X) X(signal) X(signalGroup) X(watchStops) X(cleanup) X(ref) X(unref)
+#define EXPORTS_CONTAIN(X) X(keptEnded) X(signalStarted) X(clockTicks) X(watchFile)
 #define EXPORTS_FACTS(X) X(isOpen) X(account) X(environment) X(injectFault)
 #define EXPORTS_WATCH(X) \
   X(pidfdCopy) X(pidfdProcess) X(adoptChild) X(watchProcess) X(signalProcess)
@@ -29,6 +30,7 @@
   EXPORTS_SYNC(X)        \
   EXPORTS_PIPE(X)        \
   EXPORTS_CHILD(X)       \
+  EXPORTS_CONTAIN(X)     \
   EXPORTS_FACTS(X)       \
   EXPORTS_WATCH(X)       \
   EXPORTS_TERMINAL(X)    \

@@ -6,6 +6,7 @@
 
 #include "exports.h"
 #include "exports_launch.h"
+#include "orphans.h"
 #include "sys.h"
 
 /* validate(program): true if the buffer is well-formed. */
@@ -20,11 +21,39 @@ napi_value export_validate(napi_env env, napi_callback_info info) {
   return result;
 }
 
+/* Takes a keeper and its socket into the monitor, and has its child left to it. On failure nothing of it is left. */
+static int64_t adopt_keeper(struct monitor *monitor, struct launch *launch, uint32_t child,
+                            int32_t *out) {
+  const struct cleanup none = {0, -1};
+  int64_t keeper = monitor_add_child(monitor, launch->keeper, launch->keeper_pidfd, none);
+  if (keeper < 0) {
+    close(launch->keeper_socket);
+    return keeper;
+  }
+  int64_t socket = monitor_add_pipe(monitor, launch->keeper_socket, 0);
+  if (socket < 0) {
+    monitor_end_child(monitor, (uint32_t)keeper);
+    return socket;
+  }
+  monitor_keep_child(monitor, child);
+  out[0] = (int32_t)keeper;
+  out[1] = (int32_t)socket;
+  return 0;
+}
+
 /* Takes the fds of a launch into the monitor. On failure all are closed and the child is ended. */
 static int adopt(struct monitor *monitor, struct launch *launch, int n, struct cleanup cleanup,
                  int32_t *out) {
   int64_t child = monitor_add_child(monitor, launch->pid, launch->pidfd, cleanup);
   int64_t pipe = child < 0 ? child : 0;
+  if (launch->keeper_socket >= 0) {
+    if (child >= 0) {
+      pipe = adopt_keeper(monitor, launch, (uint32_t)child, out + 2 + n);
+    } else {
+      close(launch->keeper_socket);
+      orphans_end(launch->keeper, launch->keeper_pidfd);
+    }
+  }
   int taken = 0; /* of ours[], by the monitor; also the one that it could not add, and closed */
   while (pipe >= 0 && taken < n) {
     pipe = monitor_add_pipe(monitor, launch->ours[taken].fd, launch->ours[taken].far_inode);
@@ -51,7 +80,7 @@ static int read_request(napi_env env, struct call *call, int out_index, struct l
   request->out = memory(env, call->arguments[out_index], &n_out);
   request->flags = argument(env, call, 2);
   if (program == NULL || program_validate(program, length, &bad) != 0 ||
-      ((struct program_header *)program)->n_inputs != n_inputs || n_out < n_inputs + 2 ||
+      ((struct program_header *)program)->n_inputs != n_inputs || n_out < n_inputs + LAUNCH_OUT_BESIDES ||
       n_out < 5 + PROGRAM_TRIED_MAX || ((request->flags & LAUNCH_UNWATCHED) && n_inputs != 0))
     return -EINVAL;
   program_relocate(program);
@@ -62,6 +91,7 @@ static int read_request(napi_env env, struct call *call, int out_index, struct l
                                     .close_rung = self->close_rung,
                                     .inputs = inputs,
                                     .stack = &self->monitor.stack,
+                                    .contain = request->contain,
                                     .ours = request->ours};
   return 0;
 }
@@ -95,20 +125,13 @@ int launch_told(struct launch_request *request) {
   return launch->failure;
 }
 
-/*
- * launch(program, inputs, flags, cleanupSignal, out: Int32Array, cleanupGrace): enum launch_failure, or -EINVAL
- * for a malformed program. On success out is [child index, pid, pipe index...], with LAUNCH_UNWATCHED [pidfd,
- * pid], both the caller's (there can be no inputs); else [errno, step, detail, signal, n_tried, tried...].
- * The program's bytes are used up: it can't be launched twice.
- */
-napi_value export_launch(napi_env env, napi_callback_info info) {
-  struct call call;
-  struct launch_request request;
-  begin(env, info, &call);
-  struct environment *self = call.environment;
-  struct cleanup cleanup = {argument(env, &call, 3), argument(env, &call, 5)};
-  int watched = !(argument(env, &call, 2) & LAUNCH_UNWATCHED);
-  if ((watched && !self->started) || launch_requested(env, &call, 4, &request) != 0)
+/* Launches, and adopts what comes of it: see export_launch. */
+static napi_value launch_with(napi_env env, struct call *call, const struct launch_containment *contain) {
+  struct launch_request request = {.contain = contain};
+  struct environment *self = call->environment;
+  struct cleanup cleanup = {argument(env, call, 3), argument(env, call, 5)};
+  int watched = !(argument(env, call, 2) & LAUNCH_UNWATCHED);
+  if ((watched && !self->started) || launch_requested(env, call, 4, &request) != 0)
     return integer(env, -EINVAL);
   struct launch *launch = &request.launch;
   if (launch->failure == LAUNCH_OK && !watched) {
@@ -119,4 +142,48 @@ napi_value export_launch(napi_env env, napi_callback_info info) {
     if (launch->error != 0) launch->failure = LAUNCH_FAILED_WATCH;
   }
   return integer(env, launch_told(&request));
+}
+
+/*
+ * launch(program, inputs, flags, cleanupSignal, out: Int32Array, cleanupGrace): enum launch_failure, or -EINVAL
+ * for a malformed program. On success out is [child index, pid, pipe index...], with LAUNCH_UNWATCHED [pidfd,
+ * pid], both the caller's (there can be no inputs); else [errno, step, detail, signal, n_tried, tried...].
+ * The program's bytes are used up: it can't be launched twice.
+ */
+napi_value export_launch(napi_env env, napi_callback_info info) {
+  struct call call;
+  begin(env, info, &call);
+  return launch_with(env, &call, NULL);
+}
+
+/* The next of the strings in a block, each ended by a NUL; NULL for an empty one. */
+static const char *next_text(const char **at, const char *end) {
+  const char *text = *at;
+  const char *nul = text < end ? memchr(text, 0, (size_t)(end - text)) : NULL;
+  if (nul == NULL) return NULL;
+  *at = nul + 1;
+  return *text == 0 ? NULL : text;
+}
+
+/*
+ * launchContained(program, inputs, flags, cleanupSignal, out, cleanupGrace, [cgroup, namespaces, denySetgroups], texts):
+ * as launch. texts: the keeper's path and role, uid map and gid map, each ended by a NUL, empty if not wanted. On success,
+ * with a keeper, the pipes' indices in `out` are followed by those of the keeper and of its socket.
+ */
+napi_value export_launchContained(napi_env env, napi_callback_info info) {
+  struct call call;
+  size_t n, size;
+  begin(env, info, &call);
+  const int32_t *numbers = memory(env, call.arguments[6], &n);
+  const char *texts = memory(env, call.arguments[7], &size);
+  if (numbers == NULL || n < 3 || texts == NULL) return integer(env, -EINVAL);
+  const char *end = texts + size;
+  struct launch_containment contain = {.cgroup = numbers[0],
+                                       .namespaces = (uint32_t)numbers[1],
+                                       .deny_setgroups = numbers[2]};
+  contain.keeper_path = next_text(&texts, end);
+  contain.keeper_role = next_text(&texts, end);
+  contain.uid_map = next_text(&texts, end);
+  contain.gid_map = next_text(&texts, end);
+  return launch_with(env, &call, &contain);
 }

@@ -11,7 +11,11 @@
 
 enum launch_flags { LAUNCH_LASTING = 1, LAUNCH_UNWATCHED = 2 };
 
+/* Of what is told of a success, so many numbers are besides those of the pipes. */
+#define LAUNCH_OUT_BESIDES 4
+
 struct launch_request {
+  const struct launch_containment *contain; /* in; NULL: not contained */
   struct launch launch;
   int n_inputs;
   int flags;

@@ -21,7 +21,7 @@ static void end_run(struct environment *self) {
  */
 napi_value export_syncLaunch(napi_env env, napi_callback_info info) {
   struct call call;
-  struct launch_request request;
+  struct launch_request request = {.contain = NULL};
   begin(env, info, &call);
   struct environment *self = call.environment;
   end_run(self);

@@ -23,16 +23,18 @@
 #include <sys/stat.h>
 
 #include "child.h"
+#include "clone_call.h"
+#include "id_maps.h"
+#include "keeper.h"
+#include "pidfd.h"
 #include "sys.h"
 
-#ifndef CLONE_CLEAR_SIGHAND
-#define CLONE_CLEAR_SIGHAND 0x100000000ULL
-#endif
-#ifndef CLONE_PIDFD
-#define CLONE_PIDFD 0x00001000
+#ifndef CLONE_INTO_CGROUP
+#define CLONE_INTO_CGROUP 0x200000000ULL
 #endif
 
 #define STACK_SIZE (64 * 1024)
+#define STACK_OF_COMMAND (STACK_SIZE / 2) /* the lower part, where a keeper clones it */
 #define STACK_GUARD (64 * 1024) /* at least a page, whatever its size */
 
 const char *const launch_rung_names[LAUNCH_RUNGS] = {"clone3", "clone", "vfork", "fork"};
@@ -58,77 +60,49 @@ void launch_stack_free(struct launch_stack *stack) {
 
 /* ---- the rungs. Each returns the pid, or -1 with errno. runs in: parent, child_main in: child -- */
 
-struct clone3_args {
-  uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid,
-      set_tid_size, cgroup;
-};
-
-/* clone3 onto another stack, where `main(argument)` runs and never returns. Inline, since the child
- * must not return through a frame that it shares with its parent. */
-static long clone3_call(struct clone3_args *args, void (*main)(void *), void *argument) {
-  long result;
-#if defined(__x86_64__)
-  register void (*entry)(void *) __asm__("r12") = main;
-  register void *first __asm__("r13") = argument;
-  __asm__ volatile(
-      "syscall\n\t"
-      "test %%rax, %%rax\n\t"
-      "jnz 1f\n\t"
-      "xor %%ebp, %%ebp\n\t"
-      "mov %%r13, %%rdi\n\t"
-      "call *%%r12\n\t"
-      "hlt\n"
-      "1:"
-      : "=a"(result)
-      : "a"(SYS_clone3), "D"(args), "S"(sizeof *args), "r"(entry), "r"(first)
-      : "rcx", "r11", "memory");
-#elif defined(__aarch64__)
-  register long x8 __asm__("x8") = SYS_clone3;
-  register long x0 __asm__("x0") = (long)args;
-  register long x1 __asm__("x1") = sizeof *args;
-  register void (*entry)(void *) __asm__("x20") = main;
-  register void *first __asm__("x21") = argument;
-  __asm__ volatile(
-      "svc 0\n\t"
-      "cbnz x0, 1f\n\t"
-      "mov x29, xzr\n\t"
-      "mov x0, x21\n\t"
-      "blr x20\n\t"
-      "brk #0\n"
-      "1:"
-      : "+r"(x0)
-      : "r"(x8), "r"(x1), "r"(entry), "r"(first)
-      : "memory");
-  result = x0;
-#endif
-  if (result < 0) {
-    errno = (int)-result;
-    return -1;
-  }
-  return result;
-}
-
 /* As many fds as may be open, none is copied into a child that keeps none but the first three. */
 static int fds_flag(const struct child_start *start) {
   return start->context.shares_fds ? CLONE_FILES : 0;
 }
 
-static pid_t rung_clone3(struct child_start *start, struct launch_stack *stack, int *pidfd) {
+static pid_t rung_clone3(struct child_start *start, struct launch_stack *stack,
+                         const struct launch_containment *contain, int *pidfd) {
   struct clone3_args args = {
       .flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_CLEAR_SIGHAND | (uint64_t)fds_flag(start),
       .pidfd = (uint64_t)(uintptr_t)pidfd,
       .stack = (uint64_t)(uintptr_t)(stack->base + STACK_GUARD),
       .stack_size = STACK_SIZE,
   };
-  return (pid_t)clone3_call(&args, child_main, start);
+  long result;
+  if (contain != NULL) {
+    args.flags |= contain->namespaces;
+    if (contain->cgroup >= 0) {
+      /* Older than 5.7: E2BIG. Anything else is the cgroup's own refusal, which joining it would meet, too. */
+      struct child_containment joined = *start->contain;
+      struct clone3_args into = args;
+      into.flags |= CLONE_INTO_CGROUP;
+      into.cgroup = (uint64_t)contain->cgroup;
+      joined.cgroup = -1;
+      const struct child_containment *before = start->contain;
+      start->contain = &joined;
+      result = clone3_onto(&into, child_main, start);
+      start->contain = before;
+      if (result >= 0) return (pid_t)result;
+    }
+  }
+  result = clone3_onto(&args, child_main, start);
+  if (result >= 0) return (pid_t)result;
+  errno = (int)-result;
+  return -1;
 }
 
 static int clone_entry(void *start) { child_main(start); }
 
-static pid_t rung_clone(struct child_start *start, struct launch_stack *stack, int *pidfd) {
+static pid_t rung_clone(struct child_start *start, struct launch_stack *stack, uint64_t namespaces,
+                        int *pidfd) {
   start->context.reset_handlers = 1;
   return clone(clone_entry, stack->base + STACK_GUARD + STACK_SIZE,
-               CLONE_VM | CLONE_VFORK | CLONE_PIDFD | fds_flag(start), start, pidfd);
+               CLONE_VM | CLONE_VFORK | CLONE_PIDFD | fds_flag(start) | (int)namespaces, start, pidfd);
 }
 
 /* The child runs below this frame and never returns through it. */
@@ -140,9 +114,9 @@ __attribute__((noinline)) static pid_t rung_vfork(struct child_start *start) {
 }
 
 /* Raw, so that no atfork handler runs: one may wait for a lock that another thread holds. */
-static pid_t rung_fork(struct child_start *start) {
+static pid_t rung_fork(struct child_start *start, uint64_t namespaces) {
   start->context.reset_handlers = 1;
-  pid_t pid = (pid_t)syscall(SYS_clone, 0, 0, 0, 0, 0);
+  pid_t pid = (pid_t)syscall(SYS_clone, namespaces, 0, 0, 0, 0);
   if (pid == 0) child_main(start);
   return pid;
 }
@@ -177,13 +151,25 @@ static void fail(struct launch *launch, int failure, int error) {
   launch->error = error;
 }
 
+static uint64_t namespaces(const struct launch *launch) {
+  return launch->contain != NULL ? launch->contain->namespaces : 0;
+}
+
+/* A keeper that has no parent ends what it keeps, and itself. */
+static void dismiss_keeper(struct launch *launch) {
+  if (launch->keeper_socket >= 0) close(launch->keeper_socket);
+  launch->keeper_socket = -1;
+}
+
 /* A child that has reported, or was killed before it could. */
 static void judge(struct launch *launch, pid_t pid) {
   siginfo_t info;
   if (launch->report.phase == PROGRAM_PHASE_FAILED) {
+    dismiss_keeper(launch);
     reap(launch, pid, &info);
     fail(launch, LAUNCH_FAILED_CHILD, launch->report.err);
   } else if (launch->report.phase == PROGRAM_PHASE_SETUP || !came_through(pid)) {
+    dismiss_keeper(launch);
     int known = reap(launch, pid, &info) == 0 && info.si_code != CLD_EXITED;
     fail(launch, LAUNCH_FAILED_KILLED, 0);
     launch->signal = known ? info.si_status : 0;
@@ -237,7 +223,7 @@ static void run_fork(struct launch *launch, struct child_start *start) {
   start->context.report_socket = pair[1];
   start->gate = pair[1];
   start->gate_far = pair[0];
-  pid_t pid = rung_fork(start);
+  pid_t pid = rung_fork(start, namespaces(launch));
   int error = errno;
   close(pair[1]);
   if (pid < 0) {
@@ -275,8 +261,9 @@ static void run_fork(struct launch *launch, struct child_start *start) {
 }
 
 static void run_shared(struct launch *launch, struct child_start *start) {
-  pid_t pid = launch->rung == LAUNCH_CLONE3 ? rung_clone3(start, launch->stack, &launch->pidfd)
-                                            : rung_clone(start, launch->stack, &launch->pidfd);
+  pid_t pid = launch->rung == LAUNCH_CLONE3
+                  ? rung_clone3(start, launch->stack, launch->contain, &launch->pidfd)
+                  : rung_clone(start, launch->stack, namespaces(launch), &launch->pidfd);
   if (pid < 0) {
     launch->pidfd = -1; /* the kernel may have written a number that it then gave up */
     fail(launch, LAUNCH_FAILED_CLONE, errno);
@@ -290,6 +277,86 @@ static void run_shared(struct launch *launch, struct child_start *start) {
     return;
   }
   judge(launch, pid);
+}
+
+/* ---- what contains a child. runs in: parent ---------------------------------------------------- */
+
+/* What has been cloned is the keeper; it has sent the command's pidfd before its exec. */
+static void meet_command(struct launch *launch) {
+  pid_t pid = -1;
+  union {
+    struct cmsghdr header;
+    char room[CMSG_SPACE(sizeof(int))];
+  } control;
+  struct iovec iov = {&pid, sizeof pid};
+  struct msghdr message = {.msg_iov = &iov,
+                           .msg_iovlen = 1,
+                           .msg_control = &control,
+                           .msg_controllen = sizeof control};
+  ssize_t n = sys_recvmsg(launch->keeper_socket, &message, MSG_CMSG_CLOEXEC);
+  int error = n < 0 ? errno : EMFILE;
+  struct cmsghdr *rights = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+  launch->keeper = launch->pid;
+  launch->keeper_pidfd = launch->pidfd;
+  if (rights == NULL) { /* there was no room for the pidfd */
+    siginfo_t info;
+    dismiss_keeper(launch);
+    reap(launch, launch->keeper, &info);
+    fail(launch, LAUNCH_FAILED_PIDFD, error);
+    return;
+  }
+  memcpy(&launch->pidfd, CMSG_DATA(rights), sizeof launch->pidfd);
+  if (strcmp(launch->contain->keeper_role, KEEPER_ROLE_INIT) == 0) {
+    char go = KEEPER_GO;
+    pid = pidfd_process(launch->pidfd); /* its number here */
+    send(launch->keeper_socket, &go, 1, MSG_NOSIGNAL);
+  }
+  launch->pid = pid;
+  if (pid > 0) return;
+  siginfo_t info;
+  dismiss_keeper(launch);
+  sys_wait_child(launch->keeper, launch->keeper_pidfd, &info, WEXITED | __WALL, NULL);
+  close(launch->keeper_pidfd);
+  fail(launch, LAUNCH_FAILED_PIDFD, ENOSYS);
+}
+
+/* Fills in how the child is to be contained; owns the keeper's end of the socket. Returns 0 or an errno. */
+static int prepare_containment(struct launch *launch, struct child_containment *contain,
+                               struct id_maps *maps) {
+  const struct launch_containment *wanted = launch->contain;
+  *contain = (struct child_containment){.cgroup = wanted->cgroup, .maps = -1, .keeper = -1};
+  /* vfork(2) takes no flags, and a keeper has to clone by itself. */
+  if (launch->rung == LAUNCH_VFORK && (wanted->namespaces != 0 || wanted->keeper_path != NULL))
+    launch->rung = LAUNCH_FORK;
+  contain->shared = launch->rung != LAUNCH_FORK;
+  contain->stack = launch->stack->base + STACK_GUARD;
+  contain->stack_size = STACK_OF_COMMAND;
+  if (wanted->uid_map != NULL) {
+    maps->uid = wanted->uid_map;
+    maps->gid = wanted->gid_map;
+    maps->deny_setgroups = wanted->deny_setgroups;
+    int error = id_maps_start(maps);
+    if (error != 0) return error;
+    contain->maps = maps->child;
+  }
+  if (wanted->keeper_path != NULL) {
+    int pair[2];
+    int error = sys_socketpair(SOCK_SEQPACKET | SOCK_CLOEXEC, pair) != 0 ? errno : 0;
+    if (error == 0 && sys_fcntl(pair[0], F_SETFL, O_NONBLOCK) != 0) {
+      error = errno;
+      close(pair[0]);
+      close(pair[1]);
+    }
+    if (error != 0) {
+      if (contain->maps >= 0) id_maps_finish(maps);
+      return error;
+    }
+    launch->keeper_socket = pair[0];
+    contain->keeper = pair[1];
+    contain->keeper_path = wanted->keeper_path;
+    contain->keeper_role = wanted->keeper_role;
+  }
+  return 0;
 }
 
 /* ---- guards. runs in: parent ------------------------------------------------------------------- */
@@ -395,6 +462,8 @@ void launch_run(struct launch *launch) {
   launch->signal = 0;
   launch->pid = -1;
   launch->pidfd = -1;
+  launch->keeper_pidfd = -1;
+  launch->keeper_socket = -1;
   memset(&launch->report, 0, offsetof(struct program_report, tried));
 
   char *const *overrides = (char *const *)((char *)launch->program + (uint32_t)exec->c);
@@ -417,8 +486,16 @@ void launch_run(struct launch *launch) {
     }
   }
 
+  struct child_containment contain = {.cgroup = -1, .maps = -1, .keeper = -1};
+  struct id_maps maps;
+  if (launch->failure == LAUNCH_OK && launch->contain != NULL) {
+    int error = prepare_containment(launch, &contain, &maps);
+    if (error != 0) fail(launch, LAUNCH_FAILED_REPORT, error);
+  }
+
   if (launch->failure == LAUNCH_OK) {
     struct child_start start = {
+        .contain = launch->contain != NULL ? &contain : NULL,
         .program = launch->program,
         .context =
             {
@@ -427,18 +504,23 @@ void launch_run(struct launch *launch) {
                 .report_socket = -1,
                 .parent_pid = getpid(),
                 .close_rung = launch->close_rung,
-                .shares_fds = launch->rung <= LAUNCH_CLONE && program_shares_fds(launch->program),
+                .shares_fds = launch->contain == NULL && launch->rung <= LAUNCH_CLONE &&
+                              program_shares_fds(launch->program),
             },
         .gate = -1,
     };
     run_guarded(launch, &start);
+    if (contain.maps >= 0) id_maps_finish(&maps);
+    if (contain.keeper >= 0) close(contain.keeper);
+    if (contain.keeper >= 0 && launch->failure == LAUNCH_OK) meet_command(launch);
   }
 
   for (uint32_t i = 0; i < made; i++) close(slots[i]);
   if (launch->failure != LAUNCH_OK) {
+    dismiss_keeper(launch);
     for (uint32_t i = 0; i < made; i++) close(launch->ours[i].fd);
     if (launch->pidfd >= 0) close(launch->pidfd);
-    launch->pidfd = -1;
+    launch->pidfd = launch->keeper_pidfd = -1;
   }
   free(composed);
   errno = saved_errno;

@@ -31,6 +31,17 @@ enum launch_failure {
 /* What to create for an input slot, named from our side. */
 enum launch_input { LAUNCH_WE_READ, LAUNCH_WE_WRITE, LAUNCH_SOCKET };
 
+/* How a child is contained. Of all that is not asked for: -1, 0, NULL. */
+struct launch_containment {
+  int cgroup;           /* a cgroup's directory that the child is born in */
+  uint64_t namespaces;  /* CLONE_NEW... */
+  const char *uid_map;  /* of a new user namespace, as written to /proc/PID/uid_map */
+  const char *gid_map;
+  int deny_setgroups;
+  const char *keeper_path; /* the command's parent becomes this program (keeper.h), */
+  const char *keeper_role; /* in this role */
+};
+
 /* A stack with a guard page for children that share our memory. One per thread that launches. */
 struct launch_stack {
   char *base;
@@ -49,10 +60,14 @@ struct launch {
   int close_rung;
   const int32_t *inputs; /* enum launch_input [n_inputs of the program] */
   struct launch_stack *stack;
-  /* Out. */
+  const struct launch_containment *contain; /* or NULL */
+  /* Out. With a keeper, pid and pidfd are the command's, which is the keeper's child. */
   struct launch_end *ours; /* [n_inputs]: the caller's on success */
   pid_t pid;
   int pidfd; /* the caller's on success */
+  pid_t keeper;
+  int keeper_pidfd;  /* as pidfd; -1 without a keeper */
+  int keeper_socket; /* our end: non-blocking, close-on-exec; as pidfd */
   int failure;
   int error;
   int signal;

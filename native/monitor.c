@@ -319,7 +319,7 @@ int monitor_signal_group(struct monitor *m, uint32_t index, int signal) {
 
 int monitor_watch_stops(struct monitor *m, uint32_t index) {
   struct watch *watch = monitor_watch(m, index, WATCH_CHILD);
-  if (watch == NULL || watch->reaped || watch->stops) return 0;
+  if (watch == NULL || watch->reaped || watch->stops || watch->kept) return 0;
   if (m->mailbox == NULL) {
     struct mailbox *mailbox;
     int error = mailbox_open(&mailbox);
@@ -358,6 +358,20 @@ static int keep_or_close(struct monitor *m, uint32_t index, int led_group) {
     give_back(m, index);
   }
   return left;
+}
+
+void monitor_keep_child(struct monitor *m, uint32_t index) {
+  struct watch *watch = &m->watches[index];
+  epoll_ctl(m->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
+  watch->registered = 0;
+  watch->kept = 1;
+}
+
+int monitor_kept_ended(struct monitor *m, uint32_t index) {
+  struct watch *watch = monitor_watch(m, index, WATCH_CHILD);
+  if (watch == NULL || watch->reaped) return GROUP_GONE;
+  watch->reaped = 1;
+  return keep_or_close(m, index, 1); /* whether it led a group can't be asked any more */
 }
 
 /* Reaps one child. Returns the number of records written: 0 where it is readable but not waitable,

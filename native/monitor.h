@@ -67,6 +67,7 @@ struct watch {
   uint8_t reaped;
   uint8_t cleaned;    /* it has got its clean-up signal, or is being terminated */
   uint8_t stops;      /* a stop_watch thread serves it */
+  uint8_t kept;       /* a keeper's child: its keeper reaps it, and tells of its states */
   int fd;             /* -1: closed */
   pid_t pid;
   struct cleanup cleanup;
@@ -119,6 +120,10 @@ int64_t monitor_adopt_child(struct monitor *monitor, pid_t pid, int pidfd, struc
 int monitor_has_child(const struct monitor *monitor, pid_t pid);
 /* Takes over the pidfd of any process, also on failure, to see its end. Returns the index. */
 int64_t monitor_add_process(struct monitor *monitor, pid_t pid, int pidfd);
+/* From now on this child is known to be a keeper's: it is signalled, and not waited for. */
+void monitor_keep_child(struct monitor *monitor, uint32_t index);
+/* Its keeper has told that it has ended. Returns an enum group_left. */
+int monitor_kept_ended(struct monitor *monitor, uint32_t index);
 /* Kills and reaps a child that JavaScript has never heard of, and forgets it. */
 void monitor_end_child(struct monitor *monitor, uint32_t index);
 /* Takes over fd, also on failure. Returns the index. */

@@ -5,7 +5,7 @@
  * a `code`, thrown before anything is created.
  */
 
-import type { ExitState } from "./states.js";
+import type { ContainmentVerdict, ExitState } from "./states.js";
 
 const BRAND = Symbol.for("brood.error");
 
@@ -108,6 +108,8 @@ export type Reason =
   | "idle" // `idleTimeout` ran out
   | "aborted" // `signal` aborted
   | "terminated" // `terminate()`, or the end of its scope
+  | "parent-exit" // our process is about to end by a signal, see installSignalCleanup
+  | "oom" // it was killed because the memory of its cgroup was short
   | "output" // it ended well, but its output is more than a string can hold
   | "unknown"; // its status is not known
 
@@ -154,6 +156,8 @@ export interface Outcome<Output = unknown> {
   heldBy: readonly Holder[];
   /** What is missing of output beyond `maxOutput`, by the child's fd. */
   omitted: { readonly [fd: number]: Omission };
+  /** What became of all that the command started; null where it was not contained. */
+  containment: ContainmentVerdict | null;
 }
 
 /** An error that carries the outcome of a command: the base of ExitError, TimeoutError, AbortError. */
@@ -169,6 +173,7 @@ class OutcomeError extends BroodError implements Outcome {
   declare readonly drained: boolean;
   declare readonly heldBy: readonly Holder[];
   declare readonly omitted: { readonly [fd: number]: Omission };
+  declare readonly containment: ContainmentVerdict | null;
 
   constructor(message: string, code: string, outcome: Partial<Outcome>, options?: ErrorOptions) {
     super(message, code, options);

@@ -4,6 +4,7 @@
 
 import { conflict } from "../errors.js";
 import { signalSet } from "../kernel/signals.js";
+import { NO_NAMESPACES } from "../program/namespaces.js";
 import type { Plan, Setup } from "../program/plan.js";
 import { candidatesFor } from "../program/search.js";
 import { type Added, NOTHING_ADDED, planAdded } from "./added-options.js";
@@ -23,6 +24,7 @@ const BASE: Unchanging = {
   // libuv leaves open what is not close-on-exec.
   closeFds: false,
   chroot: undefined,
+  namespaces: NO_NAMESPACES,
   umask: undefined,
   processGroup: undefined,
   controllingTerminal: undefined,

@@ -13,6 +13,7 @@ for (const [name, number] of Object.entries(constants.errno)) {
 names.set(77, "EBADFD").set(80, "ELIBBAD").set(117, "EUCLEAN").set(132, "ERFKILL");
 
 /** Numbers that the code itself asks about. All are the same on every architecture of Linux. */
+export const EPERM = 1;
 export const ENOENT = 2;
 export const ESRCH = 3;
 export const EINTR = 4;

@@ -33,8 +33,19 @@ export const GROUP = { gone: 0, left: 1, lost: 2, none: 3 } as const;
 /** si_code of a SIGCHLD, from the kernel's siginfo.h. */
 export const CLD = { exited: 1, killed: 2, dumped: 3, trapped: 4, stopped: 5, continued: 6 } as const;
 /** `enum unknown_cause` of native/monitor.h. */
-const CAUSES = { 1: "stolen", 2: "ignored", 3: "foreign", 4: "foreign" } as const;
+const CAUSES = { 1: "stolen", 2: "ignored", 3: "foreign", 4: "foreign", 5: "keeper" } as const;
 const UNREAPED = 3;
+const UNKNOWN_KEEPER = 5;
+
+/** Writes the end of a child whose keeper is gone. */
+export function unknownByKeeper(index: number): Float64Array {
+  const event = new Float64Array(FIELDS_PER_EVENT);
+  event[FIELD.index] = index;
+  event[FIELD.type] = EVENT.child;
+  event[FIELD.status] = UNKNOWN_KEEPER;
+  event[FIELD.uid] = -1;
+  return event;
+}
 
 /** Reads the end of a child from an event record. */
 export function decodeExit(events: Float64Array, base: number, pid: number): ExitState {
@@ -98,6 +109,7 @@ const WHY_UNKNOWN = {
   ignored: "SIGCHLD is ignored",
   foreign: "it is not our child",
   unwatched: "the watch failed",
+  keeper: "its keeper was killed",
 } as const;
 
 /** Puts a state into words: "exited with code 3", "was killed by SIGSEGV (core dumped)". */

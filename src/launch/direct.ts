@@ -9,6 +9,7 @@ import { monitor } from "../kernel/monitor.js";
 import { type Addon, addon, checkPermission } from "../native/addon.js";
 import { compile, type Program } from "../program/compile.js";
 import { type Command, makePlan, type Planned, planCommand } from "../program/make-plan.js";
+import type { NamespacePlan } from "../program/namespaces.js";
 import type { ProgramOptions } from "../program/options.js";
 import type { Plan } from "../program/plan.js";
 import { NotOpenError, type StdioDefaults } from "../program/stdio.js";
@@ -16,11 +17,13 @@ import { checkPath } from "../program/validate.js";
 import { ProgramWriter } from "../program/writer.js";
 import { facts } from "./facts.js";
 import { LAUNCH, launchError, notOpen, notWatched, nowhereToSearch } from "./failure.js";
-import type { Launched } from "./launcher.js";
+import type { Enclosure, Launched } from "./launcher.js";
 
 const writer = new ProgramWriter();
 /** errno, step, detail, signal, count, and an errno for each candidate: PROGRAM_TRIED_MAX. */
 const out = new Int32Array(5 + 240);
+/** LAUNCH_OUT_BESIDES of native/exports_launch.h. */
+const BESIDES = 4;
 /** `enum launch_flags` of native/exports_launch.c. */
 const FLAG = { lasting: 1, unwatched: 2 } as const;
 
@@ -63,10 +66,12 @@ export interface Cleanup {
  *
  * @throws SpawnError, and nothing is left behind.
  */
-export function launch({ plan }: Planned, cleanup: Cleanup): Launched {
-  const room = run(watching(plan).native, plan, cleanup, 0);
+export function launch({ plan }: Planned, cleanup: Cleanup, enclosure?: Enclosure): Launched {
+  const room = run(watching(plan).native, plan, cleanup, 0, enclosure);
   const pipes = plan.setup.fds.inputs.map(({ kind, target }, i) => ({ index: room[2 + i] as number, target, kind }));
-  return { index: room[0] as number, pid: room[1] as number, pipes };
+  const launched = { index: room[0] as number, pid: room[1] as number, pipes };
+  if (enclosure?.keeper === undefined) return launched;
+  return { ...launched, keeper: { index: room[2 + pipes.length] as number, socket: room[3 + pipes.length] as number } };
 }
 
 /**
@@ -80,17 +85,30 @@ export function launchUnwatched({ plan }: Planned): { pid: number; pidfd: number
 }
 
 /** Gives what the native part says of a launch that succeeded. */
-function run(native: Addon, plan: Plan, cleanup: Cleanup, flags: number): Int32Array {
+function run(native: Addon, plan: Plan, cleanup: Cleanup, flags: number, enclosure?: Enclosure): Int32Array {
   const { program, room, thread } = prepare(plan);
-  const result = native.launch(program.bytes, program.inputs, flags | thread, cleanup.signal, room, cleanup.grace);
+  const { bytes, inputs } = program;
+  const { signal, grace } = cleanup;
+  const { namespaces } = plan.setup;
+  const result =
+    enclosure === undefined && namespaces.flags === 0
+      ? native.launch(bytes, inputs, flags | thread, signal, room, grace)
+      : native.launchContained(bytes, inputs, flags | thread, signal, room, grace, ...enclose(namespaces, enclosure));
   if (result !== LAUNCH.ok) throw launchError(result, room, plan, program.subjects);
   return room;
+}
+
+/** What the namespaces of a plan ask for may be more by how it is contained. */
+function enclose(planned: NamespacePlan, enclosure: Enclosure = {}): [Int32Array, Uint8Array] {
+  const { cgroup = -1, namespaces = planned.flags, maps = planned.maps, keeper } = enclosure;
+  const texts = [keeper?.path, keeper?.role, maps?.uid, maps?.gid].map((text) => `${text ?? ""}\0`).join("");
+  return [Int32Array.of(cgroup, namespaces, maps?.denySetgroups ? 1 : 0), Buffer.from(texts)];
 }
 
 /** Compiles a plan, and finds room for what its launch will tell. Both are used again by the next. */
 export function prepare(plan: Plan): { program: Program; room: Int32Array; thread: number } {
   const program = compile(plan, writer);
-  const room = program.inputs.length + 2 > out.length ? new Int32Array(program.inputs.length + 2) : out;
+  const room = program.inputs.length + BESIDES > out.length ? new Int32Array(program.inputs.length + BESIDES) : out;
   // A worker's thread ends before the process; the signal is to mean the process.
   const thread = plan.setup.parentDeathSignal !== undefined && !isMainThread ? FLAG.lasting : 0;
   return { program, room, thread };

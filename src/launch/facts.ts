@@ -27,6 +27,7 @@ export const facts: Facts = {
     const effective = process.geteuid?.();
     return effective !== 0 && process.getuid?.() === 0 ? effective : undefined;
   },
+  identity: () => ({ uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 }),
   path() {
     const path = process.env["PATH"];
     // Bytes that aren't UTF-8 are mangled there, and whole here.

@@ -15,6 +15,9 @@ import type { Text } from "../program/writer.js";
 export const LAUNCH = { ok: 0, child: 6, killed: 7 } as const;
 const PARENT_STAGES: Record<number, ParentStage> = { 1: "pipe", 2: "memory", 3: "clone", 4: "pidfd", 5: "report", 8: "watch" };
 
+/** `enum child_step` of native/child.h: what no operation stands for. */
+const CHILD_STEPS: Record<number, ParentStage> = { [-2]: "cgroup", [-3]: "idMap", [-4]: "keeper" };
+
 /** `enum program_detail` of native/child_program.h. */
 const DETAIL_FIFO = -2;
 
@@ -72,6 +75,8 @@ export function nowhereToSearch(plan: { file: Text }): SpawnError {
 }
 
 function childError(report: Report, plan: Plan, subjects: Subject[]): Error {
+  const own = CHILD_STEPS[report.step];
+  if (own !== undefined) return failed(plan, own, report.errno, `cannot ${STAGE_WORDS[own]}: ${errnoWords(report.errno)}`);
   const subject = subjects[report.step];
   if (subject === undefined) return failed(plan, "setup", report.errno, errnoWords(report.errno));
   const stage = stageOf(subject);

@@ -18,4 +18,18 @@ export interface Launched {
   index: number;
   pid: number;
   pipes: LaunchedPipe[];
+  /** Its parent, if that is a keeper: entries of the keeper itself, and of our end of its socket. */
+  keeper?: { index: number; socket: number } | undefined;
+}
+
+/** How a child is contained, for the native part. */
+export interface Enclosure {
+  /** The fd of the cgroup's directory that it is born in. */
+  cgroup?: number | undefined;
+  /** Flags of clone(2): the namespaces that it starts in. */
+  namespaces?: number | undefined;
+  /** The id maps of its new user namespace, as the kernel takes them. */
+  maps?: { uid: string; gid: string; denySetgroups: boolean } | undefined;
+  /** Its parent is to be a keeper. */
+  keeper?: { path: string; role: "keep" | "init" } | undefined;
 }

@@ -4,6 +4,7 @@
  */
 
 import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
 import { UnsupportedError } from "../errors.js";
 
 /** Where the clone ladder starts, in the order of `enum launch_rung`. */
@@ -40,6 +41,29 @@ export interface Addon {
   syncClose(pipe: number): number;
   syncSignal(signal: number): number;
   syncEnd(): number;
+  /**
+   * As `launch`, contained. `how`: the fd of a cgroup's directory or -1, flags of namespaces, whether setgroups is denied;
+   * `texts`: the keeper's path and role, uid map and gid map, each ended by a NUL. With a keeper the pipes in `out` are
+   * followed by its index and that of its socket.
+   */
+  launchContained(
+    program: Uint8Array,
+    inputs: Int32Array,
+    flags: number,
+    cleanupSignal: number,
+    out: Int32Array,
+    cleanupGrace: number,
+    how: Int32Array,
+    texts: Uint8Array,
+  ): number;
+  /** A keeper has told that its child has ended. */
+  keptEnded(index: number): number;
+  /** Signals a process that was started at that time (clock ticks): 1 sent, 0 it is gone. */
+  signalStarted(pid: number, started: number, signal: number): number;
+  /** Clock ticks in a second. */
+  clockTicks(): number;
+  /** Gives the index of an entry that has events when the kernel changes that file. */
+  watchFile(path: string): number;
   arm(index: number): number;
   remove(index: number): number;
   read(index: number, bytes: Uint8Array, offset: number, length: number): number;
@@ -103,6 +127,12 @@ export interface Addon {
   closeFd(fd: number): number;
   /** Fails later system calls of that name. Test builds only. */
   injectFault(call: string, skip: number, count: number, errno: number): number;
+}
+
+/** Gives the path of the keeper's program. It need not exist. */
+export function keeperPath(): string {
+  const program = `../../prebuilds/linux-${process.arch}/brood-keeper`;
+  return process.env["BROOD_KEEPER_PATH"] || fileURLToPath(new URL(program, import.meta.url));
 }
 
 let loaded: Addon | undefined;

@@ -4,6 +4,7 @@
  */
 
 import { inspect } from "node:util";
+import { type Containment, Tree } from "../contain/containment.js";
 import {
   AbortError,
   type BroodError,
@@ -19,7 +20,7 @@ import { type Monitor, monitor, type Watcher } from "../kernel/monitor.js";
 import { type Signal, signalNumber } from "../kernel/signals.js";
 import type { Launched } from "../launch/launcher.js";
 import { checkNames } from "../program/validate.js";
-import type { ChildState, ExitState } from "../states.js";
+import type { ChildState, ContainmentVerdict, Descendant, ExitState } from "../states.js";
 import { ChildPipes, type PipeSides } from "./child-pipes.js";
 import type { ChildStream, StderrOf, StdinOf, StdoutOf } from "./child-types.js";
 import { describeCommand, endError, isClean, outcomeError, reasonFor } from "./ending.js";
@@ -62,18 +63,22 @@ export interface ChildInit {
   data: Uint8Array | undefined;
   /** Called when it has been reaped. Must not throw. */
   onExit?: (exit: ExitState) => void;
+  /** What holds all that it starts. */
+  containment?: Containment | undefined;
 }
 
 /** The children that are to end with us. */
 const live = new Set<ChildWith<unknown, unknown, unknown>>();
 
 /** @internal The children that live and are to be cleaned up. */
-export function liveChildren(): readonly { terminate(): Promise<ExitState>; kill(signal: Signal): boolean }[] {
+export function liveChildren(): readonly { terminateWithUs(): Promise<ExitState>; killWithUs(): void }[] {
   return [...live];
 }
 
 /** Looking through /proc is a courtesy, and must not hold up an end. */
 const REASONABLE_MS = 500;
+
+const SIGKILL = 9;
 
 const ANY_CHANGE: WaitOptions = { stopped: true, continued: true, exited: true };
 const WAIT_KINDS = ["stopped", "continued", "exited"] as const satisfies WaitKind[];
@@ -104,6 +109,8 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
   #waiters: StateWaiters | undefined;
   readonly #exited = new Settling<ExitState>();
   readonly #closed = new Settling<ExitState>();
+  readonly #containment: Containment | undefined;
+  readonly #cleared = new Settling<void>();
   readonly #startedAt = performance.now();
   readonly #tellExit: ((exit: ExitState) => void) | undefined;
   #closedAt: number | undefined;
@@ -117,7 +124,7 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
   #cutting: Promise<void> | undefined;
 
   /** @internal Use `spawn`. */
-  constructor({ launched, command, args, cwd, life, data, onExit }: ChildInit) {
+  constructor({ launched, command, args, cwd, life, data, onExit, containment }: ChildInit) {
     this.#tellExit = onExit;
     this.pid = launched.pid;
     this.command = command;
@@ -135,15 +142,34 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
     this.#life = life;
     this.#cwd = cwd;
     if (life.idleTimeout > 0) pipes.watch();
+    this.#containment = containment;
     this.#termination = new Termination(life, {
       pid: this.pid,
-      send: (signal) => void this.#signal(signal, true),
+      send: (signal) => {
+        containment?.resumeIfSuspended();
+        this.#signal(signal, true);
+      },
+      kill: () => {
+        containment?.kill();
+        this.#signal(SIGKILL, true);
+      },
+      signalLeft: (signal) => containment?.signalLeft(signal),
       held: () => pipes.open > 0,
       lastActivity: () => pipes.lastActivity(),
       cut: (makeError) => {
         this.#cutting = this.#cut(makeError);
       },
       close: () => this.#close(),
+    });
+    containment?.attach({
+      pid: this.pid,
+      onEvent: (events, base) => this.onEvent(events, base),
+      cleared: () => {
+        this.#cleared.settle();
+        this.#termination.cleared();
+        if (this.#exit !== undefined) live.delete(this);
+        if (this.#pipes.open === 0) this.#termination.ended();
+      },
     });
     if (life.cleanup) live.add(this);
     if (life.detached) this.unref();
@@ -172,7 +198,7 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
 
   /** Why it ended, null while it lives. An end in time whose pipes were held beyond it becomes "timeout" or "aborted". */
   get reason(): Reason | null {
-    return this.#exit === undefined ? null : reasonFor(this.#exit, this.#termination.cause);
+    return this.#exit === undefined ? null : reasonFor(this.#exit, this.#termination.cause, this.#containment?.oomKilled());
   }
 
   /** Whether every pipe of ours came to its end by itself; null before `closed`. */
@@ -183,6 +209,14 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
   /** The processes that held a pipe of ours when we gave it up, those that we may see. */
   get heldBy(): readonly Holder[] {
     return this.#heldBy;
+  }
+
+  /**
+   * What became of all that it started: what was ended, and what lives on and why. Complete at `closed`. Null where it is
+   * not contained.
+   */
+  get containment(): ContainmentVerdict | null {
+    return this.#containment?.verdict ?? null;
   }
 
   /** Settles when it has been reaped. Never rejects. */
@@ -219,6 +253,36 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
   killGroup(signal: Signal = "SIGTERM"): boolean {
     const number = signalNumber(signal, "signal", 0);
     return this.#entry.signalGroup(number, this.pid);
+  }
+
+  /**
+   * Sends a signal to it and to everything below it: all that is contained with it; where nothing contains it, those that
+   * are its descendants by their parents, which misses one whose own parent has ended. What is started meanwhile gets the
+   * signal, too. Default: SIGTERM.
+   *
+   * @returns how many processes were signalled. Those of other users are passed over.
+   * @throws TypeError ERR_UNKNOWN_SIGNAL.
+   */
+  killTree(signal: Signal = "SIGTERM"): number {
+    return this.#tree.killTree(signalNumber(signal, "signal", 0));
+  }
+
+  /** Gives the processes below it, as they are now: found as for `killTree`, without itself, without zombies. */
+  descendants(): Descendant[] {
+    return this.#tree.descendants();
+  }
+
+  /**
+   * Stops it and everything below it, found as for `killTree`: a cgroup is frozen, which nobody notices; else by SIGSTOP.
+   * Settles when all stand still.
+   */
+  suspend(): Promise<void> {
+    return this.#tree.suspend();
+  }
+
+  /** Continues what `suspend` has stopped. */
+  resume(): Promise<void> {
+    return this.#tree.resume();
   }
 
   /**
@@ -267,13 +331,24 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
 
   /**
    * Ends it: killSignal, then, after forceKillAfterDelay, SIGKILL. Pipes that others still hold then are
-   * cut. Safe to call at any time, also twice.
+   * cut. If it is contained, killSignal goes to it alone; what it leaves behind when it ends gets killSignal then; SIGKILL
+   * goes to everything. Safe to call at any time, also twice.
    *
-   * @returns how it ended.
+   * @returns how it ended, when nothing that is contained with it is left either.
    */
   terminate(): Promise<ExitState> {
-    if (this.#exit === undefined) this.#termination.begin({ reason: "terminated" });
-    return this.exited;
+    return this.#terminate({ reason: "terminated" });
+  }
+
+  /** @internal Ends it at once, with all that is contained with it. */
+  killWithUs(): void {
+    if (this.#containment === undefined) this.kill("SIGKILL");
+    else this.#termination.force({ reason: "parent-exit" });
+  }
+
+  /** @internal As `terminate`, because our process is about to end. */
+  terminateWithUs(): Promise<ExitState> {
+    return this.#terminate({ reason: "parent-exit" });
   }
 
   /**
@@ -315,7 +390,7 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
 
   /** Kills it by SIGKILL and closes its pipes; it is reaped in the background: for `using`. */
   [Symbol.dispose](): void {
-    if (this.#exit === undefined) this.#termination.force({ reason: "terminated" });
+    if (this.#lives) this.#termination.force({ reason: "terminated" });
     if (this.#pipes.open > 0) this.#drained = false;
     this.#pipes.destroy();
     this.unref();
@@ -375,6 +450,22 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
     return `Child { ${describeCommand(this)}, pid ${this.pid}, ${state}${waits}${held.map((fd) => `fd ${fd}`).join(" ")} }`;
   }
 
+  /** Whether it, or something that is contained with it, lives. */
+  get #lives(): boolean {
+    return this.#exit === undefined || (this.#containment !== undefined && !this.#containment.over);
+  }
+
+  get #tree(): Tree {
+    return this.#containment ?? new Tree(this.#exit === undefined ? this.pid : 0);
+  }
+
+  async #terminate(cause: { reason: "terminated" } | { reason: "parent-exit" }): Promise<ExitState> {
+    if (this.#lives) this.#termination.begin(cause);
+    const exit = await this.exited;
+    if (this.#containment?.over === false) await this.#cleared.promise;
+    return exit;
+  }
+
   /** What messages tell of it. */
   get #told(): { command: string; args: readonly string[]; cwd: string | undefined } {
     return { command: this.command, args: this.args, cwd: this.#cwd };
@@ -401,13 +492,23 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
 
   #onEnd(exit: ExitState): void {
     this.#exit = exit;
-    live.delete(this);
+    const left = this.#leavesBehind();
+    if (!left) live.delete(this);
     this.#exited.settle(exit);
     this.#waiters?.end(exit);
     this.#pipes.settle();
-    this.#termination.exited();
+    this.#termination.exited(left);
     if (this.#pipes.open === 0) this.#termination.ended();
     this.#tellExit?.(exit);
+  }
+
+  /** Whether something that is contained with it lives, and is not to be left alone. */
+  #leavesBehind(): boolean {
+    const containment = this.#containment;
+    if (containment === undefined || !containment.commandEnded()) return false;
+    if (this.#termination.wantsLeft) return true;
+    containment.leave();
+    return false;
   }
 
   /** Closes what others hold, when it is known who they are: closing may end them. */

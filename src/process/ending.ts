@@ -36,9 +36,10 @@ function describeWhere(command: Command): string {
   return `${describeCommand(command)}${command.cwd === undefined ? "" : ` (in ${command.cwd})`}`;
 }
 
-/** Gives the one reason why a child ended. */
-export function reasonFor(exit: ExitState, cause: Cause | undefined): Reason {
+/** Gives the one reason why a child ended. `oom`: in its cgroup memory was short. */
+export function reasonFor(exit: ExitState, cause: Cause | undefined, oom = false): Reason {
   if (cause !== undefined) return cause.reason;
+  if (oom && exit.kind === "killed" && exit.signal === "SIGKILL") return "oom";
   switch (exit.kind) {
     case "exited":
       return "exit";

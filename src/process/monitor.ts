@@ -74,7 +74,15 @@ export class Monitor {
     if (index < 0) throw failed("adopt", `process ${pid}`, -index, "waitid");
     const [command = "", ...args] = commandOf(pid);
     const launched = { index, pid, pipes: [] };
-    const child = new Child({ launched, command, args, cwd: undefined, life, data: undefined }) as AdoptedChild;
+    const child = new Child({
+      launched,
+      command,
+      args,
+      cwd: undefined,
+      life,
+      data: undefined,
+      containment: undefined,
+    }) as AdoptedChild;
     this.#children.add(child);
     void child.closed.then(() => this.#children.delete(child));
     return child;

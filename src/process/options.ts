@@ -2,6 +2,7 @@
  * The options of spawn and run that concern a child's life with us, and their checks.
  */
 
+import { CONTAIN_OPTION_NAMES, type ContainOptions, type ContainPlan, readContain } from "../contain/options.js";
 import { conflict, outOfRange, wrongType, wrongValue } from "../errors.js";
 import { type Signal, signalNumber } from "../kernel/signals.js";
 import { type PathLike, PROGRAM_OPTION_NAMES, type ProgramOptions } from "../program/options.js";
@@ -10,7 +11,7 @@ import type { Text } from "../program/writer.js";
 import type { Keep } from "./capture.js";
 
 /** Options of `spawn`. */
-export interface SpawnOptions extends ProgramOptions {
+export interface SpawnOptions extends ProgramOptions, ContainOptions {
   /**
    * Ends the child when it aborts: as by `terminate()`. Aborted already: AbortError, and nothing is
    * created.
@@ -110,6 +111,7 @@ export interface Life {
   forceKillAfterDelay: number | false;
   cleanup: boolean;
   detached: boolean;
+  contain: ContainPlan | undefined;
 }
 
 const LIFE_NAMES = Object.keys({
@@ -122,10 +124,10 @@ const LIFE_NAMES = Object.keys({
   forceKillAfterDelay: 0,
   cleanup: 0,
   detached: 0,
-} satisfies Record<keyof Life, 0>);
+} satisfies Record<Exclude<keyof Life, "contain">, 0>);
 
 /** All options of `spawn`. */
-export const SPAWN_OPTION_NAMES: readonly string[] = [...PROGRAM_OPTION_NAMES, ...LIFE_NAMES];
+export const SPAWN_OPTION_NAMES: readonly string[] = [...PROGRAM_OPTION_NAMES, ...LIFE_NAMES, ...CONTAIN_OPTION_NAMES];
 
 const RUN_ONLY = Object.keys({ input: 0, encoding: 0, reject: 0 } satisfies Record<
   Exclude<keyof RunOptions, keyof SpawnOptions>,
@@ -174,6 +176,7 @@ export function readLife(options: SpawnOptions, drainDefault: DrainPlan): Life {
           : checkMs(forceKillAfterDelay, "options.forceKillAfterDelay"),
     cleanup: options.cleanup === undefined ? !detached : checkBoolean(options.cleanup, "options.cleanup"),
     detached,
+    contain: readContain(options),
   };
 }
 

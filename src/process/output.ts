@@ -5,7 +5,7 @@
 import { constants } from "node:buffer";
 import { type Holder, type Omission, type Outcome, type Reason, wrongValue } from "../errors.js";
 import { checkNames } from "../program/validate.js";
-import type { ExitState } from "../states.js";
+import type { ContainmentVerdict, ExitState } from "../states.js";
 import { Capture, type CaptureLimit } from "./capture.js";
 import type { ChildPipes } from "./child-pipes.js";
 import type { ChildOutput } from "./child-types.js";
@@ -41,6 +41,7 @@ interface Finished {
   readonly reason: Reason | null;
   readonly drained: boolean | null;
   readonly heldBy: readonly Holder[];
+  readonly containment: ContainmentVerdict | null;
 }
 
 /** What is asked of a child. */
@@ -141,6 +142,7 @@ export function outcomeOf(
     drained: child.drained ?? true,
     heldBy: child.heldBy,
     omitted,
+    containment: child.containment,
   };
   if (Object.keys(others).length > 0) outcome.fds = others;
   if (tooLong !== undefined) throw outputError(child, tooLong, output[tooLong]?.length ?? 0, outcome);

@@ -16,14 +16,24 @@ import { commandOf } from "./spawn.js";
 import { spillSync } from "./spill.js";
 import { SyncEnding } from "./sync-ending.js";
 
+const UNCONTAINED = "what contains a command needs our event loop: use run()";
+
 /** Why an option of `run` has no meaning where nothing else runs meanwhile. */
 const REFUSED = {
   signal: "nothing can abort it: use timeout, or run()",
   cleanup: "we can't end before the command: use parentDeathSignal for our own sudden death",
   detached: "the command does not outlive the call: use spawn()",
+  contain: UNCONTAINED,
+  descendants: UNCONTAINED,
+  memoryMax: UNCONTAINED,
+  pidsMax: UNCONTAINED,
+  cpuMax: UNCONTAINED,
+  namespaces: "they come with what contains a command: use run()",
+  uidMap: "they come with what contains a command: use run()",
+  gidMap: "they come with what contains a command: use run()",
 } as const satisfies { [Name in keyof RunOptions]?: string };
 
-/** Options of `runSync`: those of `run`, but for `signal`, `cleanup` and `detached`. */
+/** Options of `runSync`: those of `run`, but for `signal`, `cleanup`, `detached`, and those about containment and namespaces. */
 export interface RunSyncOptions extends Omit<RunOptions, keyof typeof REFUSED | "input"> {
   /** What is written to the command's fd 0, which is then closed. Default: nothing, fd 0 is the null device. */
   input?: TextLike | undefined;
@@ -40,7 +50,7 @@ const HELD = 1024 * 1024;
  * awaited, such as an exit handler. Nothing else of this JavaScript environment runs meanwhile: no timer, no other
  * child's output, no handler of a signal.
  *
- * Takes the options of `run` but for `signal`, `cleanup` and `detached`; `input` is a string or bytes. A pipe
+ * Takes the options of `run` but for `signal`, `cleanup`, `detached`, and those about containment and namespaces; `input` is a string or bytes. A pipe
  * without `input` reads its end at once. All bounds in time hold as for `run`.
  *
  * @returns the result: `stdout`, `stderr`, `exit`, `durationMs`, `reason`.
@@ -80,7 +90,7 @@ export function runSync(file: PathLike, args?: unknown, options?: unknown): unkn
     const { cause, drained, heldBy } = ending;
     const durationMs = performance.now() - startedAt;
     const outcome = outcomeOf(
-      { ...command, durationMs, reason: reasonFor(exit, cause), drained, heldBy },
+      { ...command, durationMs, reason: reasonFor(exit, cause), drained, heldBy, containment: null },
       exit,
       captures,
       encoding,

@@ -43,8 +43,8 @@ function install(): { remove(): void } {
   let ending = false;
   const handler = (signal: CleanupSignal): void => {
     const children = liveChildren();
-    if (ending) for (const child of children) quietly(() => child.kill("SIGKILL"));
-    for (const child of children) void child.terminate();
+    if (ending) for (const child of children) quietly(() => child.killWithUs());
+    for (const child of children) void child.terminateWithUs();
     // The application's own handlers decide what becomes of the process.
     if (ending || process.listenerCount(signal) > 1) return;
     ending = true;
@@ -63,7 +63,7 @@ function install(): { remove(): void } {
 /** Also those that are started meanwhile. */
 async function terminateAll(): Promise<void> {
   for (let children = liveChildren(); children.length > 0; children = liveChildren())
-    await Promise.all(children.map((child) => child.terminate()));
+    await Promise.all(children.map((child) => child.terminateWithUs()));
 }
 
 function quietly(run: () => void): void {

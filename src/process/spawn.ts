@@ -2,15 +2,24 @@
  * spawn: options -> plan -> launch -> Child.
  */
 
+import { launchContained } from "../contain/launch.js";
 import { AbortError } from "../errors.js";
-import { launch, plan } from "../launch/direct.js";
+import { type Cleanup, launch, plan } from "../launch/direct.js";
 import type { PathLike, TextLike } from "../program/options.js";
 import type { Plan } from "../program/plan.js";
 import type { StdioDefaults } from "../program/stdio.js";
 import type { Text } from "../program/writer.js";
 import { Child } from "./child.js";
 import { describeCommand } from "./ending.js";
-import { DRAIN_TO_THE_END, type DrainPlan, readArguments, readLife, SPAWN_OPTION_NAMES, type SpawnOptions } from "./options.js";
+import {
+  DRAIN_TO_THE_END,
+  type DrainPlan,
+  type Life,
+  readArguments,
+  readLife,
+  SPAWN_OPTION_NAMES,
+  type SpawnOptions,
+} from "./options.js";
 
 const PIPES: StdioDefaults = ["pipe", "pipe", "pipe"];
 
@@ -47,7 +56,7 @@ export function start(
   drain: DrainPlan,
 ): Child<SpawnOptions> {
   const life = readLife(options, drain);
-  const planned = plan(file, args, life.detached ? { ...options, session: true } : options, defaults);
+  const planned = plan(file, args, withOwnGroup(options, life), defaults);
   const { command, args: words, cwd } = commandOf(planned.plan);
   if (life.signal?.aborted) {
     throw new AbortError(
@@ -55,12 +64,14 @@ export function start(
       life.signal.reason,
     );
   }
-  const launched = launch(planned, {
+  const cleanup: Cleanup = {
     signal: life.cleanup ? life.killSignal : 0,
     grace: life.forceKillAfterDelay === false ? -1 : life.forceKillAfterDelay,
-  });
+  };
+  const started = life.contain && launchContained(planned, cleanup, life.contain);
+  const launched = started?.launched ?? launch(planned, cleanup);
   const data = typeof planned.data === "string" ? Buffer.from(planned.data) : planned.data;
-  return new Child({ launched, command, args: words, cwd, life, data });
+  return new Child({ launched, command, args: words, cwd, life, data, containment: started?.containment });
 }
 
 /** Gives what messages and results tell of a command. */
@@ -70,6 +81,13 @@ export function commandOf({ file, argv, setup }: Plan): { command: string; args:
   const { cwd } = setup;
   const where = cwd === undefined ? undefined : typeof cwd === "number" ? `fd ${cwd}` : asString(cwd);
   return { command: asString(file), args, cwd: where };
+}
+
+/** A detached child leads a session; what is held by a group leads one. */
+function withOwnGroup(options: SpawnOptions, { detached, contain }: Life): SpawnOptions {
+  if (detached) return { ...options, session: true };
+  const group = contain?.means === "group" && options.session !== true && options.processGroup === undefined;
+  return group ? { ...options, processGroup: "new" } : options;
 }
 
 function asString(text: Text): string {

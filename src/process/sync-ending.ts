@@ -38,6 +38,9 @@ export class SyncEnding {
   readonly #actions: Record<LifeAction, () => void> = {
     signal: () => this.#signal(),
     kill: () => void this.#child.signal(SIGKILL),
+    // Nothing is contained.
+    outlive: () => {},
+    clear: () => {},
     drain: () => this.#startDraining(),
     cut: () => this.#cut(),
     giveUp: () => this.#cut(),

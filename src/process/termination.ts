@@ -11,15 +11,19 @@ import { waitsForInput } from "./waits-for-input.js";
 
 const SIGKILL = 9;
 
+/** What outlives a command that ended by itself may be writing its last words: a `tee`, the rest of a pipeline. */
+const OUTLIVED_MS = 500;
+
 /** Why a child is made to end. */
 export type Cause =
   | { reason: "timeout"; ms: number }
   | { reason: "idle"; ms: number; waitsFor: string | undefined }
   | { reason: "aborted"; because: unknown }
-  | { reason: "terminated" };
+  | { reason: "terminated" }
+  | { reason: "parent-exit" };
 
 /** The reasons that are causes, too. */
-export const CAUSES: readonly Reason[] = ["timeout", "idle", "aborted", "terminated"] satisfies Cause["reason"][];
+export const CAUSES: readonly Reason[] = ["timeout", "idle", "aborted", "terminated", "parent-exit"] satisfies Cause["reason"][];
 
 /** The child, as far as its end needs it. */
 interface Mortal {
@@ -28,6 +32,10 @@ interface Mortal {
   send(signal: number): void;
   /** Whether a pipe of ours is open. */
   held(): boolean;
+  /** Sends SIGKILL to it, if it lives, and to everything that is contained with it. */
+  kill(): void;
+  /** Sends what it has left behind a signal. */
+  signalLeft(signal: number): void;
   /** When a byte last went through one of its pipes: a time of performance.now(). */
   lastActivity(): number;
   /** Closes the pipes that are held. Undefined: as if they had ended. */
@@ -43,6 +51,7 @@ export class Termination {
   #cause: Cause | undefined;
   #timeout: NodeJS.Timeout | undefined;
   #grace: NodeJS.Timeout | undefined;
+  #outlived: NodeJS.Timeout | undefined;
   #drain: NodeJS.Timeout | undefined;
   #idle: Quiet | undefined;
   #drainIdle: Quiet | undefined;
@@ -86,6 +95,7 @@ export class Termination {
   force(cause: Cause): void {
     this.#cause ??= cause;
     if (this.#state === "running") this.#state = "terminating";
+    if (this.#state === "outlived") this.#state = "clearing";
     this.#dispatch("graceOver");
   }
 
@@ -94,9 +104,19 @@ export class Termination {
     this.#dispatch("drainOver");
   }
 
-  /** It has been reaped. */
-  exited(): void {
-    this.#dispatch("exited");
+  /** It has been reaped; `left`: something that is contained with it lives, and is not to be left alone. */
+  exited(left: boolean): void {
+    this.#dispatch(left ? "left" : "exited");
+  }
+
+  /** Nothing that is contained lives any more, or nothing that can be ended. */
+  cleared(): void {
+    this.#dispatch("cleared");
+  }
+
+  /** Whether those that are left behind are to be ended, or waited for. */
+  get wantsLeft(): boolean {
+    return this.#state !== "running" || this.#life.contain?.descendants !== "leave";
   }
 
   /** Its last pipe is at its end. */
@@ -116,7 +136,13 @@ export class Termination {
         this.#signal();
         break;
       case "kill":
-        this.#send(SIGKILL);
+        this.#attempt(() => this.#child.kill());
+        break;
+      case "outlive":
+        this.#outlive();
+        break;
+      case "clear":
+        this.#clear();
         break;
       case "drain":
         this.#startDraining();
@@ -134,16 +160,38 @@ export class Termination {
   }
 
   #signal(): void {
-    const { killSignal, forceKillAfterDelay } = this.#life;
-    this.#send(killSignal);
-    if (killSignal === SIGKILL || forceKillAfterDelay === false) return;
+    const { killSignal } = this.#life;
+    if (killSignal === SIGKILL && this.#life.contain !== undefined) {
+      this.#dispatch("graceOver");
+      return;
+    }
+    this.#attempt(() => this.#child.send(killSignal));
+    if (killSignal !== SIGKILL) this.#startGrace();
+  }
+
+  /** One grace period for all: what the command has left of it, those that it leaves behind have. */
+  #startGrace(): void {
+    const { forceKillAfterDelay } = this.#life;
+    if (forceKillAfterDelay === false || this.#grace !== undefined) return;
     this.#grace = setTimeout(() => this.#dispatch("graceOver"), forceKillAfterDelay).unref();
   }
 
-  /** A child that changed its user may be beyond our reach: then its own end is waited for. */
-  #send(signal: number): void {
+  #outlive(): void {
+    if (this.#life.contain?.descendants !== "kill") return;
+    this.#outlived = setTimeout(() => this.#dispatch("graceOver"), OUTLIVED_MS).unref();
+  }
+
+  #clear(): void {
+    clearTimeout(this.#outlived);
+    this.#attempt(() => this.#child.signalLeft(this.#life.killSignal));
+    this.#startGrace();
+    if (this.#life.killSignal === SIGKILL) this.#dispatch("graceOver");
+  }
+
+  /** One that changed its user may be beyond our reach: then its own end is waited for. */
+  #attempt(send: () => void): void {
     try {
-      this.#child.send(signal);
+      send();
     } catch {
       // EPERM. There is nobody to tell here; kill() tells who asks.
     }
@@ -156,6 +204,12 @@ export class Termination {
   }
 
   #startDraining(): void {
+    clearTimeout(this.#outlived);
+    // Somebody wanted its end, which has been waiting for what was contained with it.
+    if (this.#cause !== undefined) {
+      this.#dispatch("asked");
+      return;
+    }
     const { timeout, idle, then } = this.#life.drain;
     if (then === "wait" || !this.#child.held()) return;
     const over = (): void => this.#dispatch("drainOver");
@@ -175,6 +229,7 @@ export class Termination {
   #close(): void {
     clearTimeout(this.#timeout);
     clearTimeout(this.#grace);
+    clearTimeout(this.#outlived);
     clearTimeout(this.#drain);
     this.#idle?.stop();
     this.#drainIdle?.stop();
@@ -194,6 +249,7 @@ function cutError(cause: Cause, what: string): BroodError {
     case "aborted":
       return new AbortError(`${what} was cut: the operation was aborted`, cause.because);
     case "terminated":
+    case "parent-exit":
       return new AbortError(`${what} was cut: the child was terminated`, undefined);
   }
 }

@@ -68,6 +68,9 @@ function hasOnlyWords(options: ProgramOptions): boolean {
     options.noNewPrivs === undefined &&
     options.parentDeathSignal === undefined &&
     options.chroot === undefined &&
+    options.namespaces === undefined &&
+    options.uidMap === undefined &&
+    options.gidMap === undefined &&
     options.cwd === undefined &&
     options.restoreSignals === undefined &&
     options.ignoreSignals === undefined &&

@@ -2,7 +2,7 @@
  * Plan -> child program. Pure. The order of the steps is the kernel's logic, not taste:
  *
  *  1 signals first: nothing of the parent's dispositions may act in the child
- *  2 session and process group, before a controlling terminal can be taken
+ *  2 /proc of a new pid namespace (namespaces themselves come with the clone); session and process group, before a controlling terminal can be taken
  *  3 priorities, affinity: need the parent's privileges, affect nothing below
  *  4 files opened and the fd map, as the parent's user and in its directory; then the terminal on it, and its foreground
  *  5 root, directory, umask
@@ -94,6 +94,7 @@ function compileSetup(setup: Setup, writer: ProgramWriter): Steps {
   if (some(setup.signals.restore)) set("SIGDEFAULT", setup.signals.restore);
   if (some(setup.signals.ignore)) set("SIGIGNORE", setup.signals.ignore);
 
+  if (setup.namespaces.mountProc) op({ operation: "MOUNT_PROC", path: "/proc" });
   if (setup.session) op({ operation: "SETSID" });
   if (setup.processGroup !== undefined) op({ operation: "SETPGID", detail: String(setup.processGroup) }, setup.processGroup);
 

@@ -8,6 +8,7 @@ import { commonSetup } from "./common-setup.js";
 import { planEnvironment } from "./environment.js";
 import { planIdentity } from "./identity.js";
 import { planLimits } from "./limits.js";
+import { planNamespaces } from "./namespaces.js";
 import type { Facts, ProgramOptions } from "./options.js";
 import type { FdMap, Plan, Setup } from "./plan.js";
 import { candidatesFor } from "./search.js";
@@ -58,6 +59,7 @@ export function planCommand(command: Command, options: ProgramOptions, facts: Fa
 const NO_FACTS: Facts = {
   isOpen: () => false,
   account: () => undefined,
+  identity: () => ({ uid: 0, gid: 0 }),
   path: () => undefined,
   unprivilegedEffectiveUid: () => undefined,
   environment: () => undefined,
@@ -76,6 +78,7 @@ function planSetup(options: ProgramOptions, facts: Facts, defaults: StdioDefault
     closeFds: options.closeFds === undefined ? true : checkBoolean(options.closeFds, "options.closeFds"),
     cwd: planDirectory(options.cwd, facts),
     chroot: options.chroot === undefined ? undefined : checkPath(options.chroot, "options.chroot"),
+    namespaces: planNamespaces(options, facts),
     umask: integer(options.umask, "umask", 0, 0o777),
     session,
     processGroup,

@@ -6,6 +6,7 @@
 export const OPERATIONS = [
   "SIGDEFAULT",
   "SIGIGNORE",
+  "MOUNT_PROC",
   "SETSID",
   "SETPGID",
   "OOM_SCORE_ADJ",
@@ -42,6 +43,7 @@ export const CODE = Object.fromEntries(OPERATIONS.map((name, code) => [name, cod
 /** Where a spawn can fail in the child: the `stage` of its SpawnError. */
 export type ChildStage =
   | "signals"
+  | "mount"
   | "setsid"
   | "setpgid"
   | "oomScoreAdj"
@@ -66,7 +68,7 @@ export type ChildStage =
   | "exec";
 
 /** Where a spawn can fail before the child's own steps. */
-export type ParentStage = "pipe" | "memory" | "clone" | "pidfd" | "report" | "watch" | "setup";
+export type ParentStage = "pipe" | "memory" | "clone" | "pidfd" | "report" | "watch" | "setup" | "cgroup" | "idMap" | "keeper";
 
 export type Stage = ChildStage | ParentStage;
 
@@ -74,6 +76,7 @@ export type Stage = ChildStage | ParentStage;
 export const STAGE_OF: Record<Operation, ChildStage> = {
   SIGDEFAULT: "signals",
   SIGIGNORE: "signals",
+  MOUNT_PROC: "mount",
   SETSID: "setsid",
   SETPGID: "setpgid",
   OOM_SCORE_ADJ: "oomScoreAdj",
@@ -105,6 +108,7 @@ export const STAGE_OF: Record<Operation, ChildStage> = {
 /** What a stage does, to follow "cannot spawn X: cannot ...". The type makes it complete. */
 export const STAGE_WORDS: Record<Stage, string> = {
   signals: "set the child's signals",
+  mount: "mount",
   setsid: "start a session",
   setpgid: "join the process group",
   oomScoreAdj: "set the OOM score adjustment",
@@ -134,4 +138,7 @@ export const STAGE_WORDS: Record<Stage, string> = {
   report: "hear from the child",
   watch: "watch the child",
   setup: "set up the child",
+  cgroup: "join the cgroup",
+  idMap: "write the id maps of the user namespace",
+  keeper: "start the keeper",
 };

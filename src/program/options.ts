@@ -55,6 +55,17 @@ export type EnvironmentLike =
   | { readonly [name: string]: TextLike | undefined }
   | Iterable<readonly [name: TextLike, value: TextLike | undefined]>;
 
+/** A kind of namespace. namespaces(7) */
+export type Namespace = "user" | "mount" | "pid" | "net" | "ipc" | "uts" | "cgroup";
+
+/** A range of ids: those from `inside` on, in the namespace, are those from `outside` on. */
+export interface IdRange {
+  inside: number;
+  outside: number;
+  /** How many. Default 1. */
+  count?: number | undefined;
+}
+
 /** What the child is to be. */
 export interface ProgramOptions {
   /** `argv[0]` as the child sees it. Default: `file`. */
@@ -129,6 +140,17 @@ export interface ProgramOptions {
   chroot?: PathLike | undefined;
 
   /**
+   * New namespaces that the child starts in. "user" needs no privilege where the system allows it, and gives what the
+   * others need; "pid" has a process of ours as its pid 1, see `contain`; with "pid" and "mount" /proc is mounted anew.
+   * namespaces(7)
+   */
+  namespaces?: readonly Namespace[] | undefined;
+  /** The user ids of a new user namespace. Default: our own, which stays what it is. user_namespaces(7) */
+  uidMap?: readonly IdRange[] | undefined;
+  /** The group ids of a new user namespace. Default: our own, which stays what it is. */
+  gidMap?: readonly IdRange[] | undefined;
+
+  /**
    * Which signals that we ignore become default in the child: "runtime" (default) those that the
    * JavaScript runtime ignores on its own (SIGPIPE, SIGXFSZ); "all"; false: none.
    */
@@ -188,6 +210,9 @@ export const PROGRAM_OPTION_NAMES = Object.keys({
   noNewPrivs: 0,
   parentDeathSignal: 0,
   chroot: 0,
+  namespaces: 0,
+  uidMap: 0,
+  gidMap: 0,
   restoreSignals: 0,
   ignoreSignals: 0,
   blockSignals: 0,
@@ -201,6 +226,8 @@ export interface Facts {
   account(nameOrUid: string | number): number[] | undefined;
   /** Our effective user id, if it is not 0 and the real one is. */
   unprivilegedEffectiveUid(): number | undefined;
+  /** Our own effective ids. */
+  identity(): { uid: number; gid: number };
   /** PATH of our own environment. */
   path(): TextLike | undefined;
   /** Our environment where it isn't the process's own (a worker's copy), else undefined. */

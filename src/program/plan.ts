@@ -3,6 +3,7 @@
  */
 
 import type { SignalSet } from "../kernel/signals.js";
+import type { NamespacePlan } from "./namespaces.js";
 import type { Text } from "./writer.js";
 
 /** What the launcher creates for a child's fd; named from our side. In the order of `enum launch_input`. */
@@ -55,6 +56,7 @@ export interface Setup {
   closeFds: boolean;
   cwd: Text | number | undefined;
   chroot: Text | undefined;
+  namespaces: NamespacePlan;
   umask: number | undefined;
   session: boolean;
   processGroup: number | undefined;

@@ -117,6 +117,7 @@ export function fakeFacts(changes: Partial<Facts> = {}): Facts {
     isOpen: (fd) => fd < 10,
     account: (nameOrUid) => accounts.get(nameOrUid),
     unprivilegedEffectiveUid: () => undefined,
+    identity: () => ({ uid: 1000, gid: 1001 }),
     path: () => "/usr/bin:/bin",
     environment: () => undefined,
     ...changes,

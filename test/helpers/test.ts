@@ -15,14 +15,17 @@ function linkOf(fd: string): string {
   }
 }
 
+const pidfds = (): number => readdirSync("/proc/self/fd").filter((fd) => linkOf(fd).includes("pidfd")).length;
+
 /** What brood and Node create once, on first use, is no leak. */
 const warm = (async () => {
   await run("true");
+  const before = pidfds();
   const child = spawn("true");
   await child.wait({ stopped: true, exited: true });
   await child.closed;
   // The thread that watched for stops ends, and closes its pidfd, a little later than the child.
-  while (readdirSync("/proc/self/fd").some((fd) => linkOf(fd).includes("pidfd"))) await new Promise(setImmediate);
+  while (pidfds() > before) await new Promise(setImmediate);
   return process.stdout.isTTY;
 })();
 

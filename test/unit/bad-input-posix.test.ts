@@ -172,6 +172,12 @@ const options: Record<string, [value: unknown, expected: Expected, says: string]
   oomScoreAdj: [[1001, RANGE, "options.oomScoreAdj must be an integer from -1000 to 1000"]],
   noNewPrivs: [[1, TYPE, "options.noNewPrivs must be a boolean"]],
   parentDeathSignal: [["TERM", SIGNAL, 'did you mean "SIGTERM"?']],
+  namespaces: [
+    [5, TYPE, "options.namespaces must be an array"],
+    [["network"], VALUE, "options.namespaces[0] must be one of mount"],
+  ],
+  uidMap: [[[], CONFLICT, 'options.uidMap needs "user" in options.namespaces']],
+  gidMap: [[[], CONFLICT, 'options.gidMap needs "user" in options.namespaces']],
   chroot: [["", VALUE, "options.chroot must not be empty"]],
   restoreSignals: [[true, VALUE, 'options.restoreSignals must be "runtime", "all" or false']],
   ignoreSignals: [[["SIGKILL"], VALUE, "options.ignoreSignals[0] can't be ignored or blocked"]],

@@ -99,6 +99,51 @@ const rows: Record<string, Row[]> = {
     [{ stdio: [], fds: {} }, CONFLICT, "options.stdio excludes"],
     [{ stdio: ["ignore", FD] }, NOT_OPEN, "options.stdio[1] names fd"],
   ],
+  contain: [
+    [{ contain: "cgroups" }, VALUE, "options.contain must be false or one of auto, cgroup, keeper, namespace, group"],
+    [{ contain: true }, VALUE, "options.contain must be false or one of"],
+    [{ contain: "auto", detached: true }, CONFLICT, "options.contain ends with us, and options.detached does not"],
+    [{ contain: "auto", cleanup: false }, CONFLICT, "options.contain ends with us: cleanup can't be false"],
+    [{ contain: "group", processGroup: 1 }, CONFLICT, "needs a group of the command's own"],
+    [{ contain: "keeper", namespaces: ["pid"] }, CONFLICT, 'needs options.contain to be "namespace"'],
+    [{ contain: false, namespaces: ["pid"] }, CONFLICT, 'excludes "contain: false"'],
+  ],
+  descendants: [
+    [{ contain: "auto", descendants: "end" }, VALUE, "options.descendants must be one of kill, wait, leave"],
+    [{ descendants: "kill" }, CONFLICT, "options.descendants needs options.contain"],
+    [{ contain: "namespace", descendants: "leave" }, CONFLICT, "nothing outlives a pid namespace"],
+  ],
+  memoryMax: [
+    [{ contain: "auto", memoryMax: -1 }, RANGE, "options.memoryMax must be an integer from 0"],
+    [{ contain: "auto", memoryMax: "1G" }, TYPE, "options.memoryMax must be a number"],
+    [{ memoryMax: 1 }, CONFLICT, "options.memoryMax, pidsMax and cpuMax need options.contain"],
+    [{ contain: "keeper", memoryMax: 1 }, CONFLICT, 'need a cgroup, not "keeper"'],
+  ],
+  pidsMax: [[{ contain: "auto", pidsMax: 0 }, RANGE, "options.pidsMax must be an integer from 1"]],
+  cpuMax: [
+    [{ contain: "auto", cpuMax: "1" }, TYPE, "options.cpuMax must be a number of CPUs"],
+    [{ contain: "auto", cpuMax: 0 }, VALUE, "options.cpuMax must be from 0.01 to 8192 CPUs"],
+  ],
+  namespaces: [
+    [{ namespaces: "user" }, TYPE, "options.namespaces must be an array"],
+    [{ namespaces: ["network"] }, VALUE, "options.namespaces[0] must be one of mount, cgroup, uts, ipc, user, pid, net"],
+    [{ namespaces: [1] }, TYPE, "options.namespaces[0] must be a string"],
+  ],
+  uidMap: [
+    [{ uidMap: [{ inside: 0, outside: 0 }] }, CONFLICT, 'options.uidMap needs "user" in options.namespaces'],
+    [{ namespaces: ["user"], uidMap: {} }, TYPE, "options.uidMap must be an array"],
+    [{ namespaces: ["user"], uidMap: [] }, VALUE, "options.uidMap must have 1 to 340 ranges"],
+    [{ namespaces: ["user"], uidMap: [{ inside: 0 }] }, TYPE, "options.uidMap[0].outside must be a number"],
+    [{ namespaces: ["user"], uidMap: [{ from: 0 }] }, UNKNOWN, "options.uidMap[0] has no such option"],
+  ],
+  gidMap: [
+    [{ gidMap: [] }, CONFLICT, 'options.gidMap needs "user" in options.namespaces'],
+    [
+      { namespaces: ["user"], gidMap: [{ inside: 0, outside: 0, count: 0 }] },
+      RANGE,
+      "options.gidMap[0].count must be an integer",
+    ],
+  ],
   closeFds: [[{ closeFds: 0 }, TYPE, "options.closeFds must be a boolean"]],
   passFds: [
     [{ passFds: 5 }, TYPE, "options.passFds must be an array"],
@@ -378,6 +423,12 @@ test("runSync refuses what can't be where nothing else runs, and says why", () =
     [{ signal: new AbortController().signal }, UNKNOWN, "options.signal is no option of runSync, nothing can abort it"],
     [{ cleanup: true }, UNKNOWN, "options.cleanup is no option of runSync, we can't end before the command"],
     [{ detached: false }, UNKNOWN, "options.detached is no option of runSync, the command does not outlive the call"],
+    ...["contain", "descendants", "memoryMax", "pidsMax", "cpuMax"].map(
+      (name): Row => [{ [name]: 1 }, UNKNOWN, `options.${name} is no option of runSync, what contains a command needs our event`],
+    ),
+    ...["namespaces", "uidMap", "gidMap"].map(
+      (name): Row => [{ [name]: [] }, UNKNOWN, `options.${name} is no option of runSync, they come with what contains a command`],
+    ),
     [{ input: ["a"] }, TYPE, "options.input must be a string or bytes"],
     [{ input: 5 }, TYPE, "options.input must be a string or bytes, not 5"],
   ];

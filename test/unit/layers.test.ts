@@ -1,5 +1,5 @@
 /**
- * Imports point one way: cli, protocol, compat -> process -> launch -> program -> kernel -> native.
+ * Imports point one way: cli, protocol, compat -> process -> contain -> launch -> program -> kernel -> native.
  */
 
 import assert from "node:assert/strict";
@@ -17,6 +17,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["kernel"],
   ["program"],
   ["launch"],
+  ["contain"],
   ["process"],
   ["cli", "protocol", "posix", "compat"],
 ];

@@ -49,6 +49,9 @@ test("what is to be done belongs to the state that is entered; a change of state
     running: [],
     terminating: ["signal"],
     killing: ["kill"],
+    outlived: ["outlive"],
+    clearing: ["clear"],
+    emptying: ["kill"],
     draining: ["drain"],
     cutting: ["cut", "giveUp"],
     closed: ["close"],
@@ -59,10 +62,12 @@ test("what is to be done belongs to the state that is entered; a change of state
   }
 });
 
-test("SIGKILL comes only after the polite signal, and no signal after the exit", () => {
-  for (const { from, action } of changes) {
-    if (action === "kill") assert.equal(from, "terminating");
+test("SIGKILL comes only after the polite signal, and no signal after the end of all that is contained", () => {
+  for (const { from, to, action } of changes) {
+    // What is left behind by one that has been killed gets no polite signal of its own: the time for that is over.
+    if (action === "kill") assert.ok(["terminating killing", "killing emptying", "clearing emptying"].includes(`${from} ${to}`));
     if (action === "signal") assert.equal(from, "running");
+    if (action === "clear") assert.ok(["terminating", "outlived"].includes(from), from);
   }
   for (const state of ["draining", "cutting", "closed"] as const) {
     for (const other of reachable(state)) assert.ok(["draining", "cutting", "closed"].includes(other), `${state} to ${other}`);
@@ -78,7 +83,10 @@ test("closed is reached by the end of the pipes alone, and only after the exit",
   // An exit leads out of every state in which it lives.
   for (const state of ["running", "terminating", "killing"] as const) {
     assert.ok(["draining", "cutting"].includes(LIFE[state].exited.to), state);
+    assert.ok(["outlived", "clearing", "emptying"].includes(LIFE[state].left.to), state);
   }
+  // And so does the end of what was left behind.
+  for (const state of ["outlived", "clearing", "emptying"] as const) assert.equal(LIFE[state].cleared.to, "draining");
 });
 
 test("docs/ending.md has the same table", () => {

@@ -35,6 +35,7 @@ const everything: ProgramOptions = {
   noNewPrivs: true,
   parentDeathSignal: "SIGHUP",
   chroot: "/srv",
+  namespaces: ["mount", "pid"],
   ignoreSignals: ["SIGHUP"],
   blockSignals: ["SIGUSR1", 64],
 };
@@ -51,6 +52,7 @@ test("the steps stand in the order that the kernel needs", () => {
   const expected: Operation[] = [
     "SIGDEFAULT",
     "SIGIGNORE",
+    "MOUNT_PROC",
     "SETSID",
     "OOM_SCORE_ADJ",
     "SETPRIORITY",

@@ -40,7 +40,7 @@ test("an operation holds code, flags, three numbers and its data", () => {
   assert.deepEqual([first?.name, first?.a, first?.b, first?.c, first?.dataAt, first?.data.length], ["SETPGID", 77, 0, 0, 0, 0]);
   assert.deepEqual([second?.name, second?.a, second?.b, second?.c, second?.flags], ["PARK", 2, ~5, -1, 3]);
   assert.equal(second?.data.toString(), "ab\0");
-  assert.equal(CODE.PARK, 8);
+  assert.equal(CODE.PARK, 9);
 });
 
 test("strings are UTF-8 or the bytes as they are, each ended by a NUL", () => {

@@ -1,0 +1,135 @@
+/**
+ * "keeper" and "namespace": the command's parent is a process of ours (native/keeper.c), which everything that loses its
+ * own parent comes to, and which ends it all when it is told to, or when we are gone. It tells how the command fares, so
+ * that this looks like a child of ours. native/keeper.h has what is said.
+ */
+
+import { EVENT, FIELD, FIELDS_PER_EVENT, unknownByKeeper } from "../kernel/events.js";
+import { type Monitor, monitor } from "../kernel/monitor.js";
+import type { Launched } from "../launch/launcher.js";
+import { Containment } from "./containment.js";
+import { descendantsOf, findProcesses, type Process, processesOf, sameProcess, signalProcess } from "./processes.js";
+
+/** `struct keeper_note` of native/keeper.h. */
+const NOTE = { type: 0, pid: 4, code: 8, status: 12, uid: 16, left: 20, usage: 24, values: 9, size: 96 } as const;
+const TYPE = { state: 1, exit: 2, ended: 3 } as const;
+const CLD_EXITED = 1;
+const SIGKILL = 9;
+
+export class KeptContainment extends Containment {
+  readonly by: "keeper" | "namespace";
+  readonly #monitor: Monitor;
+  readonly #command: number;
+  readonly #keeper: { index: number; socket: number; pid: number };
+  readonly #bytes = new Uint8Array(NOTE.size);
+  readonly #note = new DataView(this.#bytes.buffer);
+  /** Everything that was ever seen below the keeper: what can be looked for when that is gone. */
+  readonly #seen = new Map<number, number>();
+  #left = false;
+  #commandEnded = false;
+  #keeperEnded = false;
+
+  constructor(by: "keeper" | "namespace", launched: Launched & { keeper: { index: number; socket: number } }) {
+    super(launched.pid);
+    this.by = by;
+    this.#monitor = monitor();
+    this.#command = launched.index;
+    const [command] = processesOf([launched.pid]);
+    this.#keeper = { ...launched.keeper, pid: command?.ppid ?? 0 };
+    // The command, whose watcher is told the same, sees to it that everything comes to an end.
+    const onFailure = (): void => {};
+    this.#monitor.watch(launched.keeper.index, { onEvent: (events, base) => this.#onKeeperEnd(events, base), onFailure });
+    this.#monitor.watch(launched.keeper.socket, { onEvent: () => this.#hear(), onFailure });
+    this.#monitor.native.arm(launched.keeper.socket);
+  }
+
+  override members(): Process[] {
+    const found = this.#keeperEnded ? this.#formerMembers() : descendantsOf(this.#keeper.pid);
+    for (const { pid, ticks } of found) this.#seen.set(pid, ticks);
+    return found;
+  }
+
+  protected left(): boolean {
+    return this.#keeperEnded ? this.members().length > 0 : this.#left;
+  }
+
+  protected endAll(): void {
+    if (!this.#keeperEnded) this.#order("K");
+    else for (const process of this.members()) signalProcess(process, SIGKILL);
+  }
+
+  protected release(): void {
+    if (!this.#keeperEnded) this.#order("R");
+  }
+
+  protected override look(): void {
+    if (this.#keeperEnded && this.members().length === 0) this.finish();
+  }
+
+  protected close(): void {}
+
+  #order(order: string): void {
+    this.#monitor.native.write(this.#keeper.socket, Buffer.from(order), 0, 1);
+  }
+
+  /** Without the keeper: what is still below the command, or in its own group, or was seen before. */
+  #formerMembers(): Process[] {
+    const found = new Map<number, Process>();
+    const own = findProcesses(({ group, session }) => group === this.pid || session === this.pid);
+    const seen = [...this.#seen].flatMap(([pid, ticks]) => sameProcess({ pid, ticks }) ?? []);
+    for (const process of [...own, ...seen]) found.set(process.pid, process);
+    for (const { pid } of [...found.values()]) for (const below of descendantsOf(pid)) found.set(below.pid, below);
+    return [...found.values()];
+  }
+
+  #hear(): void {
+    while (!this.#keeperEnded || !this.#commandEnded) {
+      const n = this.#monitor.native.read(this.#keeper.socket, this.#bytes, 0, NOTE.size);
+      if (n !== NOTE.size) return;
+      const type = this.#note.getInt32(NOTE.type, true);
+      if (type !== TYPE.ended) this.#tell(type === TYPE.exit);
+      // In a namespace the numbers are its own.
+      else if (this.by === "keeper") this.noteEnded(this.#note.getInt32(NOTE.pid, true));
+    }
+  }
+
+  #tell(exit: boolean): void {
+    const int = (offset: number): number => this.#note.getInt32(offset, true);
+    const event = new Float64Array(FIELDS_PER_EVENT);
+    event[FIELD.index] = this.#command;
+    event[FIELD.type] = exit ? EVENT.child : EVENT.state;
+    event[FIELD.code] = int(NOTE.code);
+    event[FIELD.status] = int(NOTE.status);
+    event[FIELD.uid] = int(NOTE.uid);
+    if (exit) {
+      this.#commandEnded = true;
+      this.#left = int(NOTE.left) === 1;
+      event[FIELD.usage] = 1;
+      for (let i = 0; i < NOTE.values; i++) event[FIELD.utime + i] = Number(this.#note.getBigInt64(NOTE.usage + 8 * i, true));
+      // As for a child of ours: it shared our memory until its exec, and starts with our peak as its own.
+      if ((event[FIELD.maxrss] as number) <= process.resourceUsage().maxRSS) event[FIELD.maxrss] = -1;
+      event[FIELD.group] = this.#monitor.native.keptEnded(this.#command);
+    }
+    this.contained?.onEvent(event, 0);
+  }
+
+  #onKeeperEnd(events: Float64Array, base: number): void {
+    const byItself = events[base + FIELD.code] === CLD_EXITED;
+    this.#hear();
+    // Those below it that have not been seen yet are found by the command while that lives.
+    if (!byItself)
+      for (const { pid, ticks } of [...processesOf([this.pid]), ...descendantsOf(this.pid)]) this.#seen.set(pid, ticks);
+    this.#keeperEnded = true;
+    this.#monitor.remove(this.#keeper.index);
+    this.#monitor.remove(this.#keeper.socket);
+    if (!this.#commandEnded) {
+      this.#commandEnded = true;
+      this.kill();
+      this.#monitor.native.signal(this.#command, SIGKILL, 0);
+      const event = unknownByKeeper(this.#command);
+      event[FIELD.group] = this.#monitor.native.keptEnded(this.#command);
+      this.contained?.onEvent(event, 0);
+    } else if (byItself || this.members().length === 0) this.finish();
+    else this.kill();
+  }
+}

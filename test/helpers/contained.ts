@@ -1,0 +1,64 @@
+/**
+ * Tests of contained commands: a mark that is cleaned up whatever happens, and a parent that can be killed. To be imported
+ * before the first test runs: what an environment makes once is made here.
+ */
+
+import { readdirSync, readFileSync } from "node:fs";
+import { run, UnsupportedError } from "brood";
+import { childPath } from "./children.js";
+import { Mark } from "./marked.js";
+import { runNode } from "./node.js";
+
+/** What an environment makes once, on its first use of a cgroup: its base, and the watcher of that. */
+await run("true", { contain: "cgroup" }).catch((error: Error) => {
+  if (!(error instanceof UnsupportedError)) throw error;
+});
+
+/** Runs a test with a mark; whatever carries it afterwards is ended. */
+export async function withMark(body: (mark: Mark) => Promise<void>): Promise<void> {
+  const mark = new Mark();
+  try {
+    await body(mark);
+  } finally {
+    await mark.clean();
+  }
+}
+
+interface Other {
+  contain: string;
+  mark: Mark;
+  args: string[];
+  /** What the process does when its command is ready. */
+  end: string;
+  uid?: number;
+}
+
+/** Runs a contained torture child in a process that then comes to its end. */
+export async function inOtherProcess({ contain, mark, args, end, uid }: Other): Promise<{ stdout: string; leaf: string }> {
+  const code = `
+    import { once } from "node:events";
+    import { readFileSync } from "node:fs";
+    const child = spawn(${JSON.stringify(childPath("torture"))}, ${JSON.stringify(args)}, {
+      contain: ${JSON.stringify(contain)}, env: ${JSON.stringify(mark.env)}, forceKillAfterDelay: 100,
+    });
+    const [said] = await once(child.stdout, "data");
+    const cgroup = readFileSync("/proc/" + child.pid + "/cgroup", "utf8");
+    process.stdout.write(said + cgroup, () => { ${end} });
+    await new Promise((resolve) => setTimeout(resolve, 10_000));
+  `;
+  const { stdout } = await runNode(code, uid === undefined ? {} : { uid, gid: uid });
+  return { stdout, leaf: /^0::(.*)$/m.exec(stdout)?.[1] ?? "" };
+}
+
+/** Waits until what was made for a leaf is gone; gives what is not. */
+export async function leavesOf(leaf: string): Promise<string[]> {
+  const base = leaf.split("/").at(-2) ?? "";
+  const mount = /^\S+ \S+ \S+ \S+ (\S+) .* - cgroup2 /m.exec(readFileSync("/proc/self/mountinfo", "utf8"))?.[1] ?? "";
+  const deadline = performance.now() + 3000;
+  for (;;) {
+    const found =
+      base === "" ? ["no leaf"] : readdirSync(mount, { recursive: true, encoding: "utf8" }).filter((path) => path.includes(base));
+    if (found.length === 0 || performance.now() > deadline) return found;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
