@@ -70,7 +70,10 @@ struct sync_run *sync_run_open(const struct launch *launch, uint32_t n, int feed
     run->pipes[i].fd = launch->ours[i].fd;
     run->pipes[i].kind = launch->inputs[i];
     run->pipes[i].far_inode = launch->ours[i].far_inode;
-    if ((int)i == feed) continue;
+    if ((int)i == feed) {
+      run->pipes[i].kind = LAUNCH_WE_WRITE; /* of a socket, too: nobody reads it */
+      continue;
+    }
     if (launch->inputs[i] == LAUNCH_WE_WRITE) sync_run_close_pipe(run, i);
     else if (launch->inputs[i] == LAUNCH_SOCKET) shutdown(run->pipes[i].fd, SHUT_WR);
   }

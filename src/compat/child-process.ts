@@ -7,6 +7,7 @@ import { obstacle, spawnOnBrood, useHandles } from "./engine.js";
 import { handingOnAdded, wrap } from "./functions.js";
 import { type NodeChild, nodeChildProcess } from "./node-internals.js";
 import { isRegistered } from "./registration.js";
+import { syncOnBrood } from "./sync.js";
 
 const Nodes = nodeChildProcess.ChildProcess;
 
@@ -33,7 +34,12 @@ export const exec = wrap(nodeChildProcess.exec, onBrood);
 export const execFile = wrap(nodeChildProcess.execFile, onBrood);
 /** As Node's, on brood's engine. */
 export const fork = wrap(nodeChildProcess.fork, onBrood);
-export const { spawnSync, execSync, execFileSync } = nodeChildProcess;
+/** As Node's, on brood's engine. */
+export const spawnSync = wrap(nodeChildProcess.spawnSync, syncOnBrood);
+/** As Node's, on brood's engine. */
+export const execSync = wrap(nodeChildProcess.execSync, syncOnBrood);
+/** As Node's, on brood's engine. */
+export const execFileSync = wrap(nodeChildProcess.execFileSync, syncOnBrood);
 
 /** As Node's, on brood's engine. The children of the functions of this module are instances, too. */
 export const ChildProcess = class ChildProcess extends Nodes {

@@ -14,14 +14,13 @@ import type { Plan } from "../program/plan.js";
 import type { ExitState } from "../states.js";
 import { type Added, NOTHING_ADDED } from "./added-options.js";
 import { type Form, type Handle, type NodeChild, readRequest, type SpawnRequest } from "./node-internals.js";
-import { planRequest, planScript } from "./node-plan.js";
+import { planRequest } from "./node-plan.js";
 import { closeTheirs, makeStdio, type NodeStdio } from "./node-stdio.js";
+import { withSecondTries } from "./second-tries.js";
 import { tellCause } from "./spawn-failure.js";
 
 const EINVAL = 22;
-const ENOEXEC = 8;
 const EACCES = 13;
-const EPERM = 1;
 /** Node goes on after these, and reads from the pipes of a child that never was: they must be open. */
 const NODE_GOES_ON = [ENOENT, EACCES, EAGAIN];
 
@@ -78,9 +77,7 @@ export class ProcessHandle implements Handle {
     const { file, args = [], cwd } = request;
     const stdio = makeStdio(file, request.stdio);
     try {
-      // The kernel would take it for "unchanged".
-      if (request.uid === -1 || request.gid === -1) throw invalidId(file);
-      const launched = start(planRequest(request, stdio, this.#added), this.#added);
+      const launched = start(planRequest(request, stdio.map, this.#added), this.#added);
       this.pid = launched.pid;
       this.#child = new Child({
         launched,
@@ -141,34 +138,14 @@ export class ProcessHandle implements Handle {
   }
 }
 
-/** Launches a plan, with the second tries that libuv and libc make. */
-function start(plan: Plan, added: Added): Launched {
-  const { killSignal, forceKillAfterDelay, cleanup } = added.life;
-  const grace = forceKillAfterDelay === false ? -1 : forceKillAfterDelay;
-  const go = (which: Plan): Launched => launch({ plan: which, data: undefined }, { signal: cleanup ? killSignal : 0, grace });
-  try {
-    return go(plan);
-  } catch (error) {
-    if (!(error instanceof SpawnError)) throw error;
-    const { stage, errno, path } = error;
-    if (stage === "exec" && errno === ENOEXEC && path !== undefined) return start(planScript(plan, path), added);
-    // Who may not drop groups keeps them.
-    const notAsked = added.options.groups === undefined && added.options.user === undefined;
-    if (stage === "setgroups" && errno === EPERM && notAsked)
-      return start({ ...plan, setup: { ...plan.setup, groups: undefined } }, added);
-    throw error;
-  }
-}
-
-function invalidId(file: string): SpawnError {
-  return new SpawnError(`cannot spawn ${JSON.stringify(file)}: -1 is no id (EINVAL at setuid)`, "EINVAL", {
-    stage: "setuid",
-    errno: EINVAL,
-    file,
-  });
-}
-
 /** Closes our ends, where Node will not use them. */
 function giveUp({ handles }: NodeStdio): void {
   for (const handle of handles) handle.close();
+}
+
+function start(plan: Plan, added: Added): Launched {
+  const { killSignal, forceKillAfterDelay, cleanup } = added.life;
+  const grace = forceKillAfterDelay === false ? -1 : forceKillAfterDelay;
+  const ending = { signal: cleanup ? killSignal : 0, grace };
+  return withSecondTries(plan, added, (which) => launch({ plan: which, data: undefined }, ending));
 }

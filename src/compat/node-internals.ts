@@ -106,6 +106,11 @@ export const nodeChildProcess = load();
 const METHODS = ["spawn", "kill", "close", "ref", "unref", "hasRef"] as const;
 const EINVAL = 22;
 
+/** Something done to Node's own. */
+export interface Patch {
+  undo(): void;
+}
+
 /** Says what is not as expected in this Node. */
 export class ShapeError extends Error {}
 

@@ -2,19 +2,19 @@
  * A call of Node's child_process as a plan: what libuv would do with it on Linux, step by step the same.
  */
 
-import { conflict } from "../errors.js";
+import { conflict, SpawnError } from "../errors.js";
 import { signalSet } from "../kernel/signals.js";
 import { NO_NAMESPACES } from "../program/namespaces.js";
-import type { Plan, Setup } from "../program/plan.js";
+import type { FdMap, Plan, Setup } from "../program/plan.js";
 import { candidatesFor } from "../program/search.js";
 import { type Added, NOTHING_ADDED, planAdded } from "./added-options.js";
 import type { SpawnRequest } from "./node-internals.js";
-import type { NodeStdio } from "./node-stdio.js";
 
 /** libuv resets these; it leaves the real-time signals alone. */
 const RESET = signalSet(Array.from({ length: 31 }, (_, i) => i + 1).filter((signal) => signal !== 9 && signal !== 19));
 /** What execvp(3) takes where there is no PATH. */
 const DEFAULT_PATH = "/bin:/usr/bin";
+const EINVAL = 22;
 const SHELL = "/bin/sh";
 
 type Unchanging = Omit<Setup, "fds" | "cwd" | "session" | "uid" | "gid" | "groups">;
@@ -46,14 +46,20 @@ function found(file: string, envPairs: readonly string[] | undefined): string[] 
   return path.split(":").map((directory) => (directory === "" ? file : `${directory}/${file}`));
 }
 
-/** Makes the plan of a call. */
-export function planRequest(request: SpawnRequest, stdio: NodeStdio, added: Added): Plan {
+/**
+ * Makes the plan of a call.
+ *
+ * @throws SpawnError for an id that is none.
+ */
+export function planRequest(request: SpawnRequest, fds: FdMap, added: Added): Plan {
   const { file, args = [], cwd, envPairs, detached } = request;
   const uid = request.uid ?? undefined;
   const gid = request.gid ?? undefined;
+  // The kernel would take it for "unchanged".
+  if (uid === -1 || gid === -1) throw invalidId(file);
   const setup: Setup = {
     ...BASE,
-    fds: stdio.map,
+    fds,
     // An empty one is none.
     cwd: cwd || undefined,
     session: detached,
@@ -71,6 +77,14 @@ export function planRequest(request: SpawnRequest, stdio: NodeStdio, added: Adde
     environment: envPairs === undefined ? { extend: true, entries: [] } : { extend: false, entries: envPairs },
     setup: added === NOTHING_ADDED ? setup : add(setup, added),
   };
+}
+
+function invalidId(file: string): SpawnError {
+  return new SpawnError(`cannot spawn ${JSON.stringify(file)}: -1 is no id (EINVAL at setuid)`, "EINVAL", {
+    stage: "setuid",
+    errno: EINVAL,
+    file,
+  });
 }
 
 /** The same for a file that is no executable format: a script for the shell, as execvp(3) has it. */

@@ -6,7 +6,8 @@ import { syncBuiltinESMExports } from "node:module";
 import { debuglog } from "node:util";
 import { obstacle, spawnOnBrood, useHandles } from "./engine.js";
 import { handingOnAdded, wrap } from "./functions.js";
-import { type NodeChild, nodeChildProcess } from "./node-internals.js";
+import { type NodeChild, nodeChildProcess, type Patch } from "./node-internals.js";
+import { patchSync, syncObstacle } from "./sync.js";
 
 const debug = debuglog("brood");
 /** On the spawn() of a ChildProcess that is on brood's engine, whichever copy of the package put it there. */
@@ -14,10 +15,6 @@ const MARK = Symbol.for("brood.register");
 
 /** What is to be undone. */
 let patches: Patch[] | undefined;
-
-interface Patch {
-  undo(): void;
-}
 
 /**
  * Puts brood's engine under `node:child_process`. Importing `brood/register` has done it already.
@@ -34,7 +31,9 @@ export function register(): boolean {
     debug("Node's own child_process stays: %s", why);
     return false;
   }
-  patches = [{ undo: useHandles() }, patchSpawn(), patchExecFile()];
+  patches = [{ undo: useHandles() }, patchSpawn(), patchExecFile(), patchSync()];
+  const sync = syncObstacle();
+  if (sync !== undefined) debug("spawnSync, execSync and execFileSync stay Node's: %s", sync);
   syncBuiltinESMExports();
   return true;
 }

@@ -99,7 +99,8 @@ export class SyncChild {
 }
 
 /**
- * Starts a child, to be waited for by this thread. `input` is written to its fd 0.
+ * Starts a child, to be waited for by this thread. `input` is written to its fd 0, then the end; without it an fd 0 that is
+ * a socket is read.
  *
  * @throws SpawnError, and nothing is left behind.
  */
@@ -107,7 +108,7 @@ export function launchSync({ plan }: Pick<Planned, "plan">, input: Uint8Array | 
   const native = addon();
   const { program, room, thread } = prepare(plan);
   const { inputs } = plan.setup.fds;
-  const feed = input === undefined || input.length === 0 ? -1 : inputs.findIndex(({ target }) => target === 0);
+  const feed = input === undefined ? -1 : inputs.findIndex(({ target }) => target === 0);
   const result = native.syncLaunch(program.bytes, program.inputs, thread, feed, room);
   if (result !== LAUNCH.ok) throw launchError(result, room, plan, program.subjects);
   const pipes = inputs.map(({ kind, target }, index) => ({ index, target, kind }));
