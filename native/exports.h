@@ -15,7 +15,7 @@
 #define EXPORTS_PIPE(X) X(arm) X(remove) X(read) X(write) X(shutdownWrite) X(capacity) X(farInode)
 #define EXPORTS_CHILD(X) X(signal) X(signalGroup) X(watchStops) X(cleanup) X(ref) X(unref)
 #define EXPORTS_CONTAIN(X) X(keptEnded) X(signalStarted) X(clockTicks) X(watchFile)
-#define EXPORTS_FACTS(X) X(isOpen) X(account) X(environment) X(injectFault)
+#define EXPORTS_FACTS(X) X(isOpen) X(isMainThread) X(account) X(environment) X(injectFault)
 #define EXPORTS_WATCH(X) \
   X(pidfdCopy) X(pidfdProcess) X(adoptChild) X(watchProcess) X(signalProcess)
 #define EXPORTS_TERMINAL(X)                                                              \

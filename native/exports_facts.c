@@ -15,6 +15,12 @@ napi_value export_isOpen(napi_env env, napi_callback_info info) {
   return integer(env, fcntl(argument(env, &call, 0), F_GETFD) >= 0);
 }
 
+/* isMainThread(): 1 or 0. */
+napi_value export_isMainThread(napi_env env, napi_callback_info info) {
+  (void)info;
+  return integer(env, is_main_thread());
+}
+
 /* account(name or uid): [uid, gid, group...], or an errno, or -1: no such account. */
 napi_value export_account(napi_env env, napi_callback_info info) {
   struct call call;

@@ -3,8 +3,8 @@
  * the child has exec'ed, or nothing of it is left.
  */
 
-import { isMainThread } from "node:worker_threads";
 import { EBADF } from "../kernel/errno.js";
+import { isMainThread } from "../kernel/main-thread.js";
 import { monitor } from "../kernel/monitor.js";
 import { type Addon, addon, checkPermission } from "../native/addon.js";
 import { compile, type Program } from "../program/compile.js";
@@ -110,7 +110,7 @@ export function prepare(plan: Plan): { program: Program; room: Int32Array; threa
   const program = compile(plan, writer);
   const room = program.inputs.length + BESIDES > out.length ? new Int32Array(program.inputs.length + BESIDES) : out;
   // A worker's thread ends before the process; the signal is to mean the process.
-  const thread = plan.setup.parentDeathSignal !== undefined && !isMainThread ? FLAG.lasting : 0;
+  const thread = plan.setup.parentDeathSignal !== undefined && !isMainThread() ? FLAG.lasting : 0;
   return { program, room, thread };
 }
 

@@ -2,9 +2,9 @@
  * What planning asks of the world: this process's fds, accounts and environment.
  */
 
-import { isMainThread } from "node:worker_threads";
 import { SpawnError } from "../errors.js";
 import { errnoName, errnoWords } from "../kernel/errno.js";
+import { isMainThread } from "../kernel/main-thread.js";
 import { addon } from "../native/addon.js";
 import type { Facts } from "../program/options.js";
 
@@ -31,9 +31,9 @@ export const facts: Facts = {
   path() {
     const path = process.env["PATH"];
     // Bytes that aren't UTF-8 are mangled there, and whole here.
-    return path?.includes(REPLACEMENT) && isMainThread ? rawVariable("PATH") : path;
+    return path?.includes(REPLACEMENT) && isMainThread() ? rawVariable("PATH") : path;
   },
-  environment: () => (isMainThread ? undefined : process.env),
+  environment: () => (isMainThread() ? undefined : process.env),
 };
 
 function rawVariable(name: string): Uint8Array | undefined {

@@ -81,6 +81,8 @@ export interface Addon {
   ref(): number;
   unref(): number;
   isOpen(fd: number): number;
+  /** 1: it was loaded by the main thread. */
+  isMainThread(): number;
   /** Gives [uid, gid, groups...], or -1: no such account, or an errno. */
   account(nameOrUid: string | number): number[] | number;
   /** Gives the process's own environment block, each entry ended by a NUL. */

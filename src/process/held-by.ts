@@ -3,8 +3,7 @@
  * look into. proc(5), /proc/PID/fd.
  */
 
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { promises, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import type { Holder } from "../errors.js";
 
 /** So many links are read before the event loop has its turn. They are in memory: a turn of the thread pool costs more. */
@@ -80,7 +79,7 @@ async function commandOf(pid: string, deadline: number): Promise<string> {
   const late = new Promise<string>((resolve) => {
     timer = setTimeout(resolve, Math.max(deadline - performance.now(), 1), "");
   });
-  const words = await Promise.race([readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => ""), late]);
+  const words = await Promise.race([promises.readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => ""), late]);
   clearTimeout(timer);
   const line = words.replaceAll("\0", " ").trim();
   return line === "" ? `[${nameOf(pid)}]` : line.length > LONGEST ? `${line.slice(0, LONGEST - 3)}...` : line;

@@ -3,8 +3,8 @@
  * children along, and changes nothing else: neither the application's own handlers nor how the process ends.
  */
 
-import { isMainThread } from "node:worker_threads";
 import { UnsupportedError } from "../errors.js";
+import { isMainThread } from "../kernel/main-thread.js";
 import { liveChildren } from "./child.js";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -25,7 +25,7 @@ let users = 0;
  * @throws UnsupportedError in a worker, which gets no signals.
  */
 export function installSignalCleanup(): () => void {
-  if (!isMainThread)
+  if (!isMainThread())
     throw new UnsupportedError("signals", "installSignalCleanup works in the main thread only: workers get no signals");
   installed ??= install();
   users++;

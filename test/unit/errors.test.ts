@@ -4,9 +4,20 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { AbortError, BroodError, ExitError, SpawnError, TimeoutError, UnsupportedError } from "brood";
 import * as own from "#dist/errors.js";
-import { conflict, outOfRange, show, wrongType, wrongValue } from "#dist/errors.js";
+import {
+  AbortError,
+  BroodError,
+  conflict,
+  ExitError,
+  outOfRange,
+  SpawnError,
+  show,
+  TimeoutError,
+  UnsupportedError,
+  wrongType,
+  wrongValue,
+} from "#dist/errors.js";
 
 /** Another instance of the module, as a second copy of the package would load. */
 const copy = (await import(`${import.meta.resolve("#dist/errors.js")}?copy`)) as typeof own;
