@@ -41,7 +41,7 @@ napi_value export_signalStarted(napi_env env, napi_callback_info info) {
   pid_t pid = argument(env, &call, 0);
   napi_get_value_int64(env, call.arguments[1], &wanted);
   int signal = argument(env, &call, 2);
-  if (pid <= 0) return integer(env, -EINVAL);
+  if (pid <= 1) return integer(env, -EINVAL); /* never everyone, and never the first process */
   int pidfd = sys_pidfd_open(pid);
   if (pidfd < 0 && errno == ESRCH) return integer(env, 0);
   int result = started(pid) == wanted ? sys_signal_child(pid, pidfd, signal) : 1;

@@ -38,6 +38,7 @@ static int64_t adopt_keeper(struct monitor *monitor, struct launch *launch, uint
   monitor_keep_child(monitor, child);
   out[0] = (int32_t)keeper;
   out[1] = (int32_t)socket;
+  out[2] = launch->keeper;
   return 0;
 }
 
@@ -168,7 +169,7 @@ static const char *next_text(const char **at, const char *end) {
 /*
  * launchContained(program, inputs, flags, cleanupSignal, out, cleanupGrace, [cgroup, namespaces, denySetgroups], texts):
  * as launch. texts: the keeper's path and role, uid map and gid map, each ended by a NUL, empty if not wanted. On success,
- * with a keeper, the pipes' indices in `out` are followed by those of the keeper and of its socket.
+ * with a keeper, the pipes' indices in `out` are followed by those of the keeper and of its socket, and its pid.
  */
 napi_value export_launchContained(napi_env env, napi_callback_info info) {
   struct call call;

@@ -12,7 +12,7 @@
 enum launch_flags { LAUNCH_LASTING = 1, LAUNCH_UNWATCHED = 2 };
 
 /* Of what is told of a success, so many numbers are besides those of the pipes. */
-#define LAUNCH_OUT_BESIDES 4
+#define LAUNCH_OUT_BESIDES 5
 
 struct launch_request {
   const struct launch_containment *contain; /* in; NULL: not contained */

@@ -4,7 +4,7 @@
  */
 
 import type { SpawnOptions } from "../process/options.js";
-import type { Limit, LimitName, StdioEntry, StdioWord } from "../program/options.js";
+import type { IdRange, Limit, LimitName, Namespace, StdioEntry, StdioWord } from "../program/options.js";
 import { UsageError } from "./usage-error.js";
 
 /** What the command line asks for. */
@@ -64,6 +64,24 @@ export const FLAGS: readonly Flag[] = [
     if (!/^[0-7]{1,4}$/.test(v)) throw new UsageError(`--umask takes an octal number, not ${JSON.stringify(v)}`);
     set(o, "umask", Number.parseInt(v, 8));
   }),
+  option("memory-max", "SIZE", "Who and how much", "memory of all that it starts: 512M (needs a cgroup)", (o, v) =>
+    contained(o, "memoryMax", size(v, "memory-max")),
+  ),
+  option("pids-max", "N", "Who and how much", "processes and threads of all of it", (o, v) =>
+    contained(o, "pidsMax", integer(v, "pids-max")),
+  ),
+  option("cpu-max", "CPUS", "Who and how much", "CPUs for all of it: 0.5 is half of one", (o, v) =>
+    contained(o, "cpuMax", decimal(v, "cpu-max")),
+  ),
+  option("namespaces", "NAME,NAME", "Who and how much", "new user, mount, pid, net, ipc, uts, cgroup", (o, v) =>
+    set(o, "namespaces", v.split(",") as Namespace[]),
+  ),
+  option("uid-map", "IN:OUT[:COUNT]", "Who and how much", "ids of a new user namespace (repeatable)", (o, v) =>
+    set(o, "uidMap", [...(o.uidMap ?? []), idRange(v, "uid-map")]),
+  ),
+  option("gid-map", "IN:OUT[:COUNT]", "Who and how much", "group ids of it (repeatable)", (o, v) =>
+    set(o, "gidMap", [...(o.gidMap ?? []), idRange(v, "gid-map")]),
+  ),
   option("nice", "N", "Who and how much", "nice value, -20 to 19", (o, v) => set(o, "nice", integer(v, "nice"))),
   option("limit", "NAME=SOFT[:HARD]", "Who and how much", "resource limit: nofile=1024 (repeatable)", addLimit),
   option("cpu-affinity", "N,N-N", "Who and how much", "the CPUs it may use", (o, v) =>
@@ -107,6 +125,19 @@ export const FLAGS: readonly Flag[] = [
       request.interruptTwice = true;
     },
   },
+  {
+    name: "contain",
+    value: "MEANS",
+    optional: true,
+    topic: "Its end",
+    help: "leave nothing that it starts: auto, cgroup, ...",
+    apply(request, value) {
+      set(request.options, "contain", (value === "" ? "auto" : value) as "auto");
+    },
+  },
+  option("descendants", "WHAT", "Its end", "those that outlive it: kill (default), wait, leave", (o, v) =>
+    set(o, "descendants", v as "kill"),
+  ),
   option("parent-death-signal", "SIGNAL", "Its end", "what it gets when brood dies", (o, v) =>
     set(o, "parentDeathSignal", signal(v)),
   ),
@@ -163,6 +194,33 @@ function stdio(text: string, mode: "r" | "w"): StdioEntry {
 function integer(text: string, flag: string): number {
   if (!/^-?\d+$/.test(text)) throw new UsageError(`--${flag} takes a number, not ${JSON.stringify(text)}`);
   return Number(text);
+}
+
+/** What limits all that it starts contains it, too. */
+function contained(options: Options, name: "memoryMax" | "pidsMax" | "cpuMax", value: number): void {
+  options.contain ??= "auto";
+  options[name] = value;
+}
+
+const SIZES: Record<string, number> = { "": 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
+
+/** Bytes, unless there is a unit: K, M, G, T, of 1024. */
+function size(text: string, flag: string): number {
+  const match = /^(\d+)([kmgt]?)$/i.exec(text);
+  if (match === null) throw new UsageError(`--${flag} takes a size such as 512M, not ${JSON.stringify(text)}`);
+  return Number(match[1]) * (SIZES[(match[2] as string).toLowerCase()] as number);
+}
+
+function decimal(text: string, flag: string): number {
+  if (!/^\d+(\.\d+)?$/.test(text)) throw new UsageError(`--${flag} takes a number, not ${JSON.stringify(text)}`);
+  return Number(text);
+}
+
+/** "0:1000:1" */
+function idRange(text: string, flag: string): IdRange {
+  const match = /^(\d+):(\d+)(?::(\d+))?$/.exec(text);
+  if (match === null) throw new UsageError(`--${flag} takes INSIDE:OUTSIDE[:COUNT], such as 0:1000, not ${JSON.stringify(text)}`);
+  return { inside: Number(match[1]), outside: Number(match[2]), count: Number(match[3] ?? 1) };
 }
 
 /** "0,2-4" */

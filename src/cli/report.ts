@@ -4,7 +4,7 @@
 
 import type { Reason } from "../errors.js";
 import { describeState } from "../kernel/events.js";
-import type { ExitState } from "../states.js";
+import type { ContainmentVerdict, ExitState } from "../states.js";
 
 /** What a report is made from. */
 export interface Went {
@@ -13,14 +13,23 @@ export interface Went {
   exit: ExitState;
   reason: Reason;
   durationMs: number;
+  containment: ContainmentVerdict | null;
 }
 
-export function jsonReport({ command, args, exit, reason, durationMs }: Went): string {
+export function jsonReport({ command, args, exit, reason, durationMs, containment }: Went): string {
   const { usage, ...state } = exit;
-  return JSON.stringify({ command, args, reason, durationMs: Math.round(durationMs * 1000) / 1000, exit: state, usage });
+  return JSON.stringify({
+    command,
+    args,
+    reason,
+    durationMs: Math.round(durationMs * 1000) / 1000,
+    exit: state,
+    usage,
+    containment,
+  });
 }
 
-export function textReport({ command, args, exit, reason, durationMs }: Went): string {
+export function textReport({ command, args, exit, reason, durationMs, containment }: Went): string {
   const rows: [string, string][] = [
     ["command", [command, ...args].join(" ")],
     ["state", describeState(exit)],
@@ -37,6 +46,11 @@ export function textReport({ command, args, exit, reason, durationMs }: Went): s
       ["switches", `${usage.voluntarySwitches} voluntary, ${usage.involuntarySwitches} involuntary`],
       ["block I/O", `${usage.blockInput} in, ${usage.blockOutput} out`],
     );
+  }
+  if (containment !== null) {
+    const { by, ended, survivors } = containment;
+    rows.push(["contained by", by], ["left behind", `${ended.length} ended, ${survivors.length} live on`]);
+    for (const { pid, command: line, reason: why } of survivors) rows.push(["survivor", `${pid} ${line}: ${why}`]);
   }
   return rows.map(([name, value]) => `brood: ${name.padEnd(12)} ${value}`).join("\n");
 }

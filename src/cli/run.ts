@@ -65,8 +65,8 @@ async function runUnderCare(line: CommandLine, file: string): Promise<number> {
 function tell({ report }: CommandLine, child: Child): number {
   const exit = child.exit as ExitState;
   if (report !== "none") {
-    const { command, args, durationMs } = child;
-    const went = { command, args, exit, reason: child.reason ?? "unknown", durationMs };
+    const { command, args, durationMs, containment } = child;
+    const went = { command, args, exit, reason: child.reason ?? "unknown", durationMs, containment };
     console.error(report === "json" ? jsonReport(went) : textReport(went));
   }
   return child.reason === "timeout" || child.reason === "idle" ? STATUS.timeout : exitStatus(exit);

@@ -58,15 +58,16 @@ async function stopAll(find: () => Process[]): Promise<void> {
 
 /** A command and those below it, as far as they can be found by their parents: for one that nothing contains. */
 export class Tree {
-  readonly pid: number;
+  readonly pid: number | undefined;
 
-  constructor(pid: number) {
+  /** Undefined: it has ended, and its number may be another's. Nothing is below it then. */
+  constructor(pid: number | undefined) {
     this.pid = pid;
   }
 
   /** The command, if it lives, and all below it. */
   members(): Process[] {
-    return [...processesOf([this.pid]), ...descendantsOf(this.pid)];
+    return this.pid === undefined ? [] : [...processesOf([this.pid]), ...descendantsOf(this.pid)];
   }
 
   killTree(signal: number): number {
@@ -91,6 +92,7 @@ export class Tree {
 
 /** A command that is contained. */
 export abstract class Containment extends Tree {
+  declare readonly pid: number;
   abstract readonly by: Means;
   protected contained: Contained | undefined;
   readonly #ended = new Map<number, string>();
@@ -101,8 +103,11 @@ export abstract class Containment extends Tree {
   #over = false;
   #look: NodeJS.Timeout | undefined;
 
-  /** Whether anything is left, asked when the command has been reaped. From then on its end is looked for. */
-  protected abstract left(): boolean;
+  /**
+   * Whether anything is left, asked when the command has been reaped. From then on its end is looked for. `group`: what is
+   * left of the group that it led, one of GROUP.
+   */
+  protected abstract left(group: number): boolean;
   /** Sends SIGKILL to everything, once. */
   protected abstract endAll(): void;
   /** Lets everything live on, uncontained. */
@@ -124,9 +129,9 @@ export abstract class Containment extends Tree {
   }
 
   /** The command has been reaped. Gives whether it has left anything behind. */
-  commandEnded(): boolean {
+  commandEnded(group: number): boolean {
     if (this.#over) return false;
-    const left = this.left();
+    const left = this.left(group);
     if (!left) this.finish();
     return left;
   }

@@ -3,6 +3,7 @@
  * (setpgid) or the session (setsid) has escaped, and when our process is killed all of it lives on.
  */
 
+import { GROUP } from "../kernel/events.js";
 import type { Means } from "../states.js";
 import { Containment } from "./containment.js";
 import { findProcesses, type Process, signalProcess } from "./processes.js";
@@ -25,7 +26,8 @@ export class GroupContainment extends Containment {
     return findProcesses(({ group, session }) => (this.#session ? session : group) === this.pid);
   }
 
-  protected left(): boolean {
+  protected left(group: number): boolean {
+    if (!this.#session && group === GROUP.gone) return false;
     if (this.members().length === 0) return false;
     this.#timer = setInterval(() => this.look(), LOOK_MS).unref();
     return true;

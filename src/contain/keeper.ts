@@ -6,7 +6,7 @@
 
 import { EVENT, FIELD, FIELDS_PER_EVENT, unknownByKeeper } from "../kernel/events.js";
 import { type Monitor, monitor } from "../kernel/monitor.js";
-import type { Launched } from "../launch/launcher.js";
+import type { Launched, LaunchedKeeper } from "../launch/launcher.js";
 import { Containment } from "./containment.js";
 import { descendantsOf, findProcesses, type Process, processesOf, sameProcess, signalProcess } from "./processes.js";
 
@@ -20,7 +20,7 @@ export class KeptContainment extends Containment {
   readonly by: "keeper" | "namespace";
   readonly #monitor: Monitor;
   readonly #command: number;
-  readonly #keeper: { index: number; socket: number; pid: number };
+  readonly #keeper: LaunchedKeeper;
   readonly #bytes = new Uint8Array(NOTE.size);
   readonly #note = new DataView(this.#bytes.buffer);
   /** Everything that was ever seen below the keeper: what can be looked for when that is gone. */
@@ -29,18 +29,17 @@ export class KeptContainment extends Containment {
   #commandEnded = false;
   #keeperEnded = false;
 
-  constructor(by: "keeper" | "namespace", launched: Launched & { keeper: { index: number; socket: number } }) {
+  constructor(by: "keeper" | "namespace", launched: Launched, keeper: LaunchedKeeper) {
     super(launched.pid);
     this.by = by;
     this.#monitor = monitor();
     this.#command = launched.index;
-    const [command] = processesOf([launched.pid]);
-    this.#keeper = { ...launched.keeper, pid: command?.ppid ?? 0 };
+    this.#keeper = keeper;
     // The command, whose watcher is told the same, sees to it that everything comes to an end.
     const onFailure = (): void => {};
-    this.#monitor.watch(launched.keeper.index, { onEvent: (events, base) => this.#onKeeperEnd(events, base), onFailure });
-    this.#monitor.watch(launched.keeper.socket, { onEvent: () => this.#hear(), onFailure });
-    this.#monitor.native.arm(launched.keeper.socket);
+    this.#monitor.watch(keeper.index, { onEvent: (events, base) => this.#onKeeperEnd(events, base), onFailure });
+    this.#monitor.watch(keeper.socket, { onEvent: () => this.#hear(), onFailure });
+    this.#monitor.native.arm(keeper.socket);
   }
 
   override members(): Process[] {

@@ -126,7 +126,7 @@ function keeper(): string {
 function kept(by: "keeper" | "namespace", launched: Launched): Started {
   const { keeper: entry } = launched;
   if (entry === undefined) throw new Error("a keeper was asked for");
-  return { launched, containment: new KeptContainment(by, { ...launched, keeper: entry }) };
+  return { launched, containment: new KeptContainment(by, launched, entry) };
 }
 
 function isRefused(error: unknown): boolean {

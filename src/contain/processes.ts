@@ -99,8 +99,12 @@ export function findProcesses(wanted: (stat: { group: number; session: number })
   return allStats().filter(wanted).map(describe);
 }
 
-/** Gives all that are below a process by their parents, and not that itself. */
+/**
+ * Gives all that are below a process by their parents, and not that itself. Below the first process is everything: that
+ * is never what is meant, and would be deadly where it is to be signalled.
+ */
 export function descendantsOf(pid: number): Process[] {
+  if (!(pid > 1)) throw new RangeError(`there are no descendants of process ${pid}`);
   const children = new Map<number, Stat[]>();
   for (const stat of allStats()) {
     const siblings = children.get(stat.ppid);

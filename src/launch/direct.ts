@@ -23,7 +23,7 @@ const writer = new ProgramWriter();
 /** errno, step, detail, signal, count, and an errno for each candidate: PROGRAM_TRIED_MAX. */
 const out = new Int32Array(5 + 240);
 /** LAUNCH_OUT_BESIDES of native/exports_launch.h. */
-const BESIDES = 4;
+const BESIDES = 5;
 /** `enum launch_flags` of native/exports_launch.c. */
 const FLAG = { lasting: 1, unwatched: 2 } as const;
 
@@ -71,7 +71,8 @@ export function launch({ plan }: Planned, cleanup: Cleanup, enclosure?: Enclosur
   const pipes = plan.setup.fds.inputs.map(({ kind, target }, i) => ({ index: room[2 + i] as number, target, kind }));
   const launched = { index: room[0] as number, pid: room[1] as number, pipes };
   if (enclosure?.keeper === undefined) return launched;
-  return { ...launched, keeper: { index: room[2 + pipes.length] as number, socket: room[3 + pipes.length] as number } };
+  const [index, socket, pid] = room.subarray(2 + pipes.length) as unknown as [number, number, number];
+  return { ...launched, keeper: { index, socket, pid } };
 }
 
 /**

@@ -13,13 +13,20 @@ export interface LaunchedPipe {
   kind: InputKind;
 }
 
+/** A command's keeper: its entry in the monitor, that of our end of its socket, its pid. */
+export interface LaunchedKeeper {
+  index: number;
+  socket: number;
+  pid: number;
+}
+
 export interface Launched {
   /** The child's entry in the monitor, which owns the pidfd. */
   index: number;
   pid: number;
   pipes: LaunchedPipe[];
-  /** Its parent, if that is a keeper: entries of the keeper itself, and of our end of its socket. */
-  keeper?: { index: number; socket: number } | undefined;
+  /** Its parent, if that is a keeper. */
+  keeper?: LaunchedKeeper | undefined;
 }
 
 /** How a child is contained, for the native part. */

@@ -44,7 +44,7 @@ export interface Addon {
   /**
    * As `launch`, contained. `how`: the fd of a cgroup's directory or -1, flags of namespaces, whether setgroups is denied;
    * `texts`: the keeper's path and role, uid map and gid map, each ended by a NUL. With a keeper the pipes in `out` are
-   * followed by its index and that of its socket.
+   * followed by its index, that of its socket, and its pid.
    */
   launchContained(
     program: Uint8Array,

@@ -15,7 +15,7 @@ import {
   wrongType,
   wrongValue,
 } from "../errors.js";
-import { decodeExit, decodeLive, EVENT, FIELD } from "../kernel/events.js";
+import { decodeExit, decodeLive, EVENT, FIELD, GROUP } from "../kernel/events.js";
 import { type Monitor, monitor, type Watcher } from "../kernel/monitor.js";
 import { type Signal, signalNumber } from "../kernel/signals.js";
 import type { Launched } from "../launch/launcher.js";
@@ -456,7 +456,7 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
   }
 
   get #tree(): Tree {
-    return this.#containment ?? new Tree(this.#exit === undefined ? this.pid : 0);
+    return this.#containment ?? new Tree(this.#exit === undefined ? this.pid : undefined);
   }
 
   async #terminate(cause: { reason: "terminated" } | { reason: "parent-exit" }): Promise<ExitState> {
@@ -487,12 +487,12 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
 
   #onExit(exit: ExitState, group: number): void {
     this.#entry.exited(group);
-    this.#onEnd(exit);
+    this.#onEnd(exit, group);
   }
 
-  #onEnd(exit: ExitState): void {
+  #onEnd(exit: ExitState, group: number = GROUP.lost): void {
     this.#exit = exit;
-    const left = this.#leavesBehind();
+    const left = this.#leavesBehind(group);
     if (!left) live.delete(this);
     this.#exited.settle(exit);
     this.#waiters?.end(exit);
@@ -503,9 +503,9 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
   }
 
   /** Whether something that is contained with it lives, and is not to be left alone. */
-  #leavesBehind(): boolean {
+  #leavesBehind(group: number): boolean {
     const containment = this.#containment;
-    if (containment === undefined || !containment.commandEnded()) return false;
+    if (containment === undefined || !containment.commandEnded(group)) return false;
     if (this.#termination.wantsLeft) return true;
     containment.leave();
     return false;

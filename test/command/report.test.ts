@@ -25,13 +25,14 @@ test("--report=json has the documented fields", async () => {
   const result = await brood(["run", "--report=json", "--", "sh", "-c", "kill -SEGV $$"]);
   assert.equal(result.status, 128 + 11);
   const report = JSON.parse(result.stderr);
-  assert.deepEqual(Object.keys(report), ["command", "args", "reason", "durationMs", "exit", "usage"]);
+  assert.deepEqual(Object.keys(report), ["command", "args", "reason", "durationMs", "exit", "usage", "containment"]);
   assert.equal(report.command, "sh");
   assert.deepEqual(report.args, ["-c", "kill -SEGV $$"]);
   assert.equal(report.exit.kind, "killed");
   assert.equal(report.exit.signal, "SIGSEGV");
   assert.equal(report.exit.uid, process.getuid?.());
   assert.ok(report.durationMs > 0);
+  assert.equal(report.containment, null);
   assert.deepEqual(Object.keys(report.usage).sort(), [
     "blockInput",
     "blockOutput",

@@ -23,3 +23,9 @@ export function childrenOf(pid: number): number[] {
 export async function ended(pid: number): Promise<void> {
   while (![undefined, "Z", "X"].includes(stateOf(pid))) await new Promise(setImmediate);
 }
+
+/** Gives the parent of a process. */
+export function parentOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+  return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+}
