@@ -155,6 +155,25 @@ test("T3: closing one from within a callback interrupts nothing: its loss is tol
   assert.deepEqual(log.slice(0, 2), ["data begins", "data ends"]);
 });
 
+test("T3: nor does what a disposal of the child gives in one go", async () => {
+  let depth = 0;
+  let nested = 0;
+  const recorder = new Recorder({
+    childDataReceived: () => {
+      if (++depth > 1) nested++;
+      const child = recorder.transport?.child;
+      child?.[Symbol.dispose]();
+      child?.ref();
+      depth--;
+    },
+  });
+  spawnProcess(recorder, act, ["fill", "1", "60000", "fill", "1", "140000", "pause"]);
+  await recorder.ended;
+  assert.equal(nested, 0);
+  // What had arrived is told, then the loss.
+  assert.ok(recorder.bytes(1).length > 65_536 && recorder.log.lastIndexOf("data 1") < recorder.log.indexOf("lost 1"));
+});
+
 test("T4: loseConnection closes all three, and the process goes on", async () => {
   const recorder = new Recorder();
   const transport = spawnProcess(recorder, act, ["drain", "say", "3", "alive", "read", "drain", "exit", "6"], {
