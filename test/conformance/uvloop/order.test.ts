@@ -267,7 +267,8 @@ test("U14: every callback runs in the context in which the transport was made, w
   const transport = await storage.run(1, async () => (await subprocessExec(() => recorder, "cat"))[0]);
   storage.run(2, () => {
     transport.registerProducer(producer, true);
-    transport.write(Buffer.alloc(300_000));
+    // More than cat and the pipes can hold.
+    transport.write(Buffer.alloc(1_000_000));
   });
   await recorder.noted("resume 0");
   await resumed;

@@ -164,12 +164,13 @@ test("U11: after the exit each says that there is no such process: before it is 
 
 test("U13: backpressure of stdin reaches the protocol: pause from within the write, resume below the lower limit", async () => {
   const recorder = new Recorder();
-  const [transport] = await subprocessExec(() => recorder, act, ["read", "drain", "say", "1", "done"]);
+  // It reads nothing before it is told to go on: or it might keep up with us.
+  const [transport] = await subprocessExec(() => recorder, act, ["raise", "19", "drain", "say", "1", "done"]);
   const stdin = transport.getPipeTransport(0);
   assert.deepEqual(stdin?.getWriteBufferLimits(), { high: 65_536, low: 16_384 });
   let written = 0;
   // Written in one turn without end, were it not for pauseWriting.
-  while (!recorder.log.includes("pause 0")) {
+  while (!recorder.log.includes("pause 0") && written < 10_000_000) {
     transport.write(Buffer.alloc(1000));
     written += 1000;
   }
@@ -177,6 +178,8 @@ test("U13: backpressure of stdin reaches the protocol: pause from within the wri
   assert.ok((stdin?.getWriteBufferSize() as number) > 65_536);
   transport.write("more");
   assert.equal(recorder.log.filter((entry) => entry === "pause 0").length, 1);
+  await transport.child.wait({ stopped: true });
+  transport.sendSignal("SIGCONT");
   await recorder.noted("resume 0");
   assert.ok((stdin?.getWriteBufferSize() as number) <= 16_384);
   transport.closeStdin();
@@ -207,9 +210,11 @@ test("U13: the limits can be set, with 0 every write that is not taken at once p
 
 test("U13: what is written before connectionMade and is too much pauses right after it", async () => {
   const recorder = new Recorder();
-  const transport = spawnProcess(recorder, act, ["read", "drain"]);
+  const transport = spawnProcess(recorder, act, ["raise", "19", "drain"]);
   assert.equal(transport.write(Buffer.alloc(300_000)), false);
   assert.deepEqual(recorder.log, []);
+  await transport.child.wait({ stopped: true });
+  transport.sendSignal("SIGCONT");
   await recorder.noted("resume 0");
   assert.deepEqual(recorder.log.slice(0, 3), ["made", "pause 0", "resume 0"]);
   transport.closeStdin();
