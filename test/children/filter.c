@@ -36,6 +36,7 @@ static const struct {
     {"close_range", SYS_close_range},
     {"close", SYS_close},
     {"getdents64", SYS_getdents64},
+    {"ioctl", SYS_ioctl},
     {"pidfd_open", SYS_pidfd_open},
     {"pidfd_send_signal", SYS_pidfd_send_signal},
     {"setsid", SYS_setsid},

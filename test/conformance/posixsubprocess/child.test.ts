@@ -22,8 +22,10 @@ test("P2: the compiled child calls nothing but itself: no allocator, no lock, no
   assert.equal(read("nm", "--undefined-only"), "");
   const code = read("objdump", "-dr", "--no-show-raw-insn");
   assert.ok(code.includes("<child_main>:"));
-  // Nor by way of a pointer, or of memory that belongs to a thread.
-  assert.equal(/\bcall\s+\*.*|\bblr\b.*|%[fg]s:.*|tpidr_el0.*/.exec(code)?.[0], undefined);
+  // Nor by way of a pointer, or of memory that belongs to a thread. But for the entry of what it clones itself, which
+  // clone3_call() reaches on that one's own stack.
+  const cloned = /mov\s+%r13,%rdi\n.*\bcall\s+\*%r12|mov\s+x0, x21\n.*\bblr\s+x20/g;
+  assert.equal(/\bcall\s+\*.*|\bblr\b.*|%[fg]s:.*|tpidr_el0.*/.exec(code.replace(cloned, ""))?.[0], undefined);
 });
 
 test("P2: the child's entry has no way back into the parent's code: it execs or exits", () => {
