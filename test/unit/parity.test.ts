@@ -18,10 +18,8 @@ const SYSTEMS = [
   { heading: "rsyscall", letter: "R", folder: "rsyscall", rows: 17 },
 ] as const;
 
-const upTo = (letter: string, count: number): string[] => Array.from({ length: count }, (_, i) => `${letter}${i + 1}`);
-
 /** Rows whose tests are still to come. */
-const PENDING: readonly string[] = ["P10", ...upTo("U", 21), ...upTo("T", 15), "R9", "R12", "R13", "R17"];
+const PENDING: readonly string[] = ["P10", "R9", "R12", "R13", "R17"];
 
 interface Row {
   id: string;
@@ -76,6 +74,7 @@ for (const { heading, letter, folder, rows: least } of SYSTEMS) {
         assert.ok(PENDING.includes(id), `${id} has no test`);
         continue;
       }
+      assert.ok(!PENDING.includes(id), `${id} has a test: take it off PENDING`);
       for (const file of files) {
         assert.ok(existsSync(`${directory}/${file}`), `${id} names ${folder}/${file}, which does not exist`);
         assert.ok(idsOf(`${directory}/${file}`).flat().includes(id), `no test of ${folder}/${file} has ${id} in its title`);
