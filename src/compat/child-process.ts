@@ -4,47 +4,50 @@
  */
 
 import { obstacle, spawnOnBrood, useHandles } from "./engine.js";
-import { handingOnAdded, wrap } from "./functions.js";
+import { wrap } from "./functions.js";
 import { type NodeChild, nodeChildProcess } from "./node-internals.js";
 import { isRegistered } from "./registration.js";
-import { syncOnBrood } from "./sync.js";
+import { syncObstacle, syncOnBrood } from "./sync.js";
 
 const Nodes = nodeChildProcess.ChildProcess;
 
-function onBrood(args: readonly unknown[], call: () => unknown): unknown {
-  if (isRegistered() || obstacle() !== undefined) return handingOnAdded(args, call);
+function onBrood(call: () => unknown): unknown {
+  if (isRegistered()) return call();
   const nodes = Nodes.prototype.spawn;
   Nodes.prototype.spawn = function spawn(this: NodeChild, options: unknown): number {
     return spawnOnBrood(this, nodes, options);
   };
   const undo = useHandles();
   try {
-    return handingOnAdded(args, call);
+    return call();
   } finally {
     undo();
     Nodes.prototype.spawn = nodes;
   }
 }
 
+const asynchronous = { ours: () => obstacle() === undefined, call: onBrood };
+const synchronous = { ours: () => syncObstacle() === undefined, call: syncOnBrood };
+
 /** As Node's, on brood's engine. */
-export const spawn = wrap(nodeChildProcess.spawn, onBrood);
+export const spawn = wrap(nodeChildProcess.spawn, asynchronous);
 /** As Node's, on brood's engine. */
-export const exec = wrap(nodeChildProcess.exec, onBrood);
+export const exec = wrap(nodeChildProcess.exec, asynchronous);
 /** As Node's, on brood's engine. */
-export const execFile = wrap(nodeChildProcess.execFile, onBrood);
+export const execFile = wrap(nodeChildProcess.execFile, asynchronous);
 /** As Node's, on brood's engine. */
-export const fork = wrap(nodeChildProcess.fork, onBrood);
+export const fork = wrap(nodeChildProcess.fork, asynchronous);
 /** As Node's, on brood's engine. */
-export const spawnSync = wrap(nodeChildProcess.spawnSync, syncOnBrood);
+export const spawnSync = wrap(nodeChildProcess.spawnSync, synchronous);
 /** As Node's, on brood's engine. */
-export const execSync = wrap(nodeChildProcess.execSync, syncOnBrood);
+export const execSync = wrap(nodeChildProcess.execSync, synchronous);
 /** As Node's, on brood's engine. */
-export const execFileSync = wrap(nodeChildProcess.execFileSync, syncOnBrood);
+export const execFileSync = wrap(nodeChildProcess.execFileSync, synchronous);
 
 /** As Node's, on brood's engine. The children of the functions of this module are instances, too. */
 export const ChildProcess = class ChildProcess extends Nodes {
   override spawn(options: unknown): number {
-    return onBrood([], () => super.spawn(options)) as number;
+    return (obstacle() === undefined ? onBrood(() => super.spawn(options)) : super.spawn(options)) as number;
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {

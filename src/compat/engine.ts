@@ -7,6 +7,7 @@ import { addon } from "../native/addon.js";
 import { readAdded } from "./added-options.js";
 import { ProcessHandle } from "./handle.js";
 import { type Handle, lookAtNode, makeHandles, type NodeChild, type NodeShape, release } from "./node-internals.js";
+import { isOwnEnvironment, spellOutEnvironment } from "./own-environment.js";
 import { addCause } from "./spawn-failure.js";
 
 type Spawn = NodeChild["spawn"];
@@ -65,13 +66,16 @@ export function useHandles(): () => void {
 export function spawnOnBrood(child: NodeChild, nodes: Spawn, options: unknown): number {
   const shape = look();
   const found = child._handle;
-  // Whoever has put another handle there means it.
-  if (shape instanceof Error || !(found instanceof ProcessHandle || isNative(shape, found))) return nodes.call(child, options);
+  if (shape instanceof Error || !(found instanceof ProcessHandle || isNative(shape, found))) {
+    // Whoever has put another handle there means it.
+    spellOutEnvironment(options);
+    return nodes.call(child, options);
+  }
   const given = typeof options === "object" && options !== null ? (options as { brood?: unknown }).brood : undefined;
   const checked = readAdded(given ?? added);
   added = undefined;
   const handle = found instanceof ProcessHandle ? found : replace(child, found, shape);
-  handle.prepare(child, checked);
+  handle.prepare(child, checked, isOwnEnvironment((options as { env?: unknown } | undefined)?.env));
   try {
     return nodes.call(child, options);
   } catch (error) {

@@ -4,30 +4,37 @@
 
 import { promisify } from "node:util";
 import { withAdded } from "./engine.js";
+import { withOwnEnvironment } from "./own-environment.js";
 
 // biome-ignore lint/suspicious/noExplicitAny: any function of Node's
 type AnyFunction = (...args: any[]) => any;
 
-/** Gives a function that does the same within `around`. */
-export function wrap<Original extends AnyFunction>(original: Original, around: AnyAround): Original {
-  const wrapped = dress(original, around);
+/** What is done around a call. */
+interface Around {
+  /** Whether brood's engine will spawn: only it knows what stands for our environment. */
+  ours(): boolean;
+  call(call: () => unknown): unknown;
+}
+
+/** Gives a function that does the same within `around`: `options.brood` reaches ChildProcess, whatever Node hands on. */
+export function wrap<Original extends AnyFunction>(original: Original, around: Around): Original {
+  const wrapped = dress(original, original, around);
   const custom = (original as { [promisify.custom]?: AnyFunction })[promisify.custom];
-  if (custom !== undefined)
-    Object.defineProperty(wrapped, promisify.custom, { value: dress(custom, around), configurable: true });
+  if (custom !== undefined) {
+    Object.defineProperty(wrapped, promisify.custom, { value: dress(custom, original, around), configurable: true });
+  }
   return wrapped;
 }
 
-type AnyAround = (args: readonly unknown[], call: () => unknown) => unknown;
-
-function dress<Original extends AnyFunction>(original: Original, around: AnyAround): Original {
-  const dressed = (...args: unknown[]): unknown => around(args, () => original(...args));
+function dress<Original extends AnyFunction>(original: Original, { name }: AnyFunction, around: Around): Original {
+  const hasArguments = name !== "exec" && name !== "execSync";
+  const dressed = (...args: unknown[]): unknown => {
+    if (!around.ours()) return original(...args);
+    const options = args.slice(1).find((arg) => typeof arg === "object" && arg !== null && !Array.isArray(arg));
+    const added = (options as { brood?: unknown } | undefined)?.brood;
+    return around.call(() => withAdded(added, () => original(...withOwnEnvironment(args, hasArguments))));
+  };
   Object.defineProperty(dressed, "name", { value: original.name, configurable: true });
   Object.defineProperty(dressed, "length", { value: original.length, configurable: true });
   return dressed as Original;
-}
-
-/** Has `options.brood` reach ChildProcess, where Node's function picks from its options what it knows. */
-export function handingOnAdded(args: readonly unknown[], call: () => unknown): unknown {
-  const options = args.slice(1).find((arg) => typeof arg === "object" && arg !== null && !Array.isArray(arg));
-  return withAdded((options as { brood?: unknown } | undefined)?.brood, call);
 }

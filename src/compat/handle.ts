@@ -32,6 +32,7 @@ export class ProcessHandle implements Handle {
   readonly #context = new AsyncResource("BROOD_CHILD", { requireManualDestroy: true });
   #owner: NodeChild | undefined;
   #added = NOTHING_ADDED;
+  #extend = false;
   #tell: Handle["onexit"];
   #child: Child | undefined;
   #refed = true;
@@ -40,10 +41,11 @@ export class ProcessHandle implements Handle {
     this.#form = form;
   }
 
-  /** Says whose it is, before it spawns. */
-  prepare(owner: NodeChild, added: Added): void {
+  /** Says whose it is, before it spawns; `extend`: the environment that it is told is laid over ours. */
+  prepare(owner: NodeChild, added: Added, extend: boolean): void {
     this.#owner = owner;
     this.#added = added;
+    this.#extend = extend;
   }
 
   /** Called by Node, with a negated errno, where spawn failed. */
@@ -77,7 +79,7 @@ export class ProcessHandle implements Handle {
     const { file, args = [], cwd } = request;
     const stdio = makeStdio(file, request.stdio);
     try {
-      const launched = start(planRequest(request, stdio.map, this.#added), this.#added);
+      const launched = start(planRequest(request, stdio.map, this.#added, this.#extend), this.#added);
       this.pid = launched.pid;
       this.#child = new Child({
         launched,

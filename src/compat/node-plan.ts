@@ -39,24 +39,25 @@ const BASE: Unchanging = {
 };
 
 /** The candidates of execvp(3): an empty entry of PATH is the child's directory. */
-function found(file: string, envPairs: readonly string[] | undefined): string[] {
+function found(file: string, { extend, entries }: { extend: boolean; entries: readonly string[] }): string[] {
   if (file.includes("/")) return [file];
-  const pair = envPairs?.find((entry) => entry.startsWith("PATH="))?.slice("PATH=".length);
-  const path = (envPairs === undefined ? process.env["PATH"] : pair) ?? DEFAULT_PATH;
+  const pair = entries.find((entry) => entry.startsWith("PATH="))?.slice("PATH=".length);
+  const path = pair ?? (extend ? process.env["PATH"] : undefined) ?? DEFAULT_PATH;
   return path.split(":").map((directory) => (directory === "" ? file : `${directory}/${file}`));
 }
 
 /**
- * Makes the plan of a call.
+ * Makes the plan of a call. `extend`: its environment is laid over ours.
  *
  * @throws SpawnError for an id that is none.
  */
-export function planRequest(request: SpawnRequest, fds: FdMap, added: Added): Plan {
+export function planRequest(request: SpawnRequest, fds: FdMap, added: Added, extend = false): Plan {
   const { file, args = [], cwd, envPairs, detached } = request;
   const uid = request.uid ?? undefined;
   const gid = request.gid ?? undefined;
   // The kernel would take it for "unchanged".
   if (uid === -1 || gid === -1) throw invalidId(file);
+  const environment = { extend: extend || envPairs === undefined, entries: envPairs ?? [] };
   const setup: Setup = {
     ...BASE,
     fds,
@@ -73,8 +74,8 @@ export function planRequest(request: SpawnRequest, fds: FdMap, added: Added): Pl
     file,
     argv: args,
     candidates:
-      added.options.path === undefined ? found(file, envPairs) : candidatesFor(file, added.options, { path: undefined }),
-    environment: envPairs === undefined ? { extend: true, entries: [] } : { extend: false, entries: envPairs },
+      added.options.path === undefined ? found(file, environment) : candidatesFor(file, added.options, { path: undefined }),
+    environment,
     setup: added === NOTHING_ADDED ? setup : add(setup, added),
   };
 }

@@ -5,7 +5,7 @@
 import { syncBuiltinESMExports } from "node:module";
 import { debuglog } from "node:util";
 import { obstacle, spawnOnBrood, useHandles } from "./engine.js";
-import { handingOnAdded, wrap } from "./functions.js";
+import { wrap } from "./functions.js";
 import { type NodeChild, nodeChildProcess, type Patch } from "./node-internals.js";
 import { patchSync, syncObstacle } from "./sync.js";
 
@@ -31,7 +31,15 @@ export function register(): boolean {
     debug("Node's own child_process stays: %s", why);
     return false;
   }
-  patches = [{ undo: useHandles() }, patchSpawn(), patchExecFile(), patchSync()];
+  patches = [
+    { undo: useHandles() },
+    patchSpawn(),
+    patchFunction("spawn"),
+    patchFunction("exec"),
+    patchFunction("execFile"),
+    patchFunction("fork"),
+    patchSync(),
+  ];
   const sync = syncObstacle();
   if (sync !== undefined) debug("spawnSync, execSync and execFileSync stay Node's: %s", sync);
   syncBuiltinESMExports();
@@ -70,14 +78,16 @@ function patchSpawn(): Patch {
   };
 }
 
-/** exec() goes through it, too. */
-function patchExecFile(): Patch {
-  const nodes = nodeChildProcess.execFile;
-  const wrapped = wrap(nodes, handingOnAdded);
-  nodeChildProcess.execFile = wrapped;
+/** For what Node does not hand on to ChildProcess. Who has got hold of the functions before has brood's engine all the same. */
+function patchFunction<Name extends "spawn" | "exec" | "execFile" | "fork">(name: Name): Patch {
+  const nodes = nodeChildProcess[name];
+  let active = true;
+  const wrapped = wrap(nodes, { ours: () => active, call: (call) => call() });
+  nodeChildProcess[name] = wrapped;
   return {
     undo() {
-      if (nodeChildProcess.execFile === wrapped) nodeChildProcess.execFile = nodes;
+      active = false;
+      if (nodeChildProcess[name] === wrapped) nodeChildProcess[name] = nodes;
     },
   };
 }

@@ -14,6 +14,7 @@ import type { ExitState } from "../states.js";
 import { readAdded } from "./added-options.js";
 import type { SpawnRequest, StdioItem } from "./node-internals.js";
 import { planRequest } from "./node-plan.js";
+import { isOwnEnvironment } from "./own-environment.js";
 import { mapStdio } from "./node-stdio.js";
 import { withSecondTries } from "./second-tries.js";
 import { addCause } from "./spawn-failure.js";
@@ -62,7 +63,7 @@ export function spawnSyncOnBrood(request: SyncRequest): SyncResult {
   let child: SyncChild;
   try {
     const map = mapStdio(request.file, request.stdio, sourceOfPipe);
-    const plan = planRequest(request, map, added);
+    const plan = planRequest(request, map, added, isOwnEnvironment((request as { env?: unknown }).env));
     child = withSecondTries(plan, added, (which) => launchSync({ plan: which }, inputOf(request)));
   } catch (error) {
     if (error instanceof SpawnError) return failure(error);

@@ -54,7 +54,7 @@ export function patchSync(): Patch {
 }
 
 /** Calls a synchronous function of Node's, which spawns on brood's engine. */
-export function syncOnBrood(_args: readonly unknown[], call: () => unknown): unknown {
+export function syncOnBrood(call: () => unknown): unknown {
   const { undo } = patchSync();
   try {
     return call();

@@ -262,3 +262,26 @@ test("children outlive their parent unless they are to be cleaned up", async () 
   assert.equal(await survivor("{}"), true);
   assert.equal(await survivor("{ cleanup: true }"), false);
 });
+
+test("whoever holds a function of ours after unregister, or has put in a handle, gets our environment all the same", async () => {
+  const { stdout } = await runNode(
+    `const { default: cp } = await import("node:child_process");
+    const { unregister } = await import(${JSON.stringify(REGISTER)});
+    process.env.OWN = "own";
+    const { ChildProcess, execFile, spawn: start } = cp;
+    const said = () => new Promise((resolve) => execFile("sh", ["-c", "echo $OWN"], (error, out) => resolve(out.trim())));
+    console.log(await said());
+    const { spawn: before } = ChildProcess.prototype;
+    ChildProcess.prototype.spawn = function (options) {
+      const handle = this._handle;
+      this._handle = { spawn: (...call) => { const pairs = (call[3] ?? call[0].envPairs); console.log(pairs.includes("OWN=own")); return -22; }, close() {}, onexit() {} };
+      return before.call(this, options);
+    };
+    try { start("true"); } catch (error) { console.log(error.code); }
+    ChildProcess.prototype.spawn = before;
+    unregister();
+    console.log(await said());`,
+    { nodeArgs: IMPORT },
+  );
+  assert.equal(stdout, "own\ntrue\nEINVAL\nown\n");
+});
