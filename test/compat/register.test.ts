@@ -285,3 +285,30 @@ test("whoever holds a function of ours after unregister, or has put in a handle,
   );
   assert.equal(stdout, "own\ntrue\nEINVAL\nown\n");
 });
+
+test("a child that is given no environment gets ours, to the byte; another object in its place is meant", async () => {
+  const { stdout, stderr } = await runNode(
+    `import cp from "node:child_process";
+    const said = (options) => new Promise((resolve) => cp.execFile("sh", ["-c", 'printf "%s $ADDED" "$BYTES" | od -An -tx1 -v; echo $ONLY'], options, (error, out) => resolve(out.trim())));
+    process.env.ADDED = "A";
+    console.log(await said({}));
+    console.log(await said({ env: { BYTES: "b", PATH: process.env.PATH } }));
+    process.env = { ONLY: "only", PATH: process.env.PATH };
+    console.log(await said());`,
+    { nodeArgs: IMPORT, wrapper: ["sh", "-c", `BYTES="$(printf '\\377')" exec "$@"`, "sh"] },
+  );
+  assert.equal(stderr, "");
+  assert.equal(stdout, "ff 20 41\n62 20\n20\nonly\n");
+});
+
+test("what a call says about the environment and where its options stand is kept", async () => {
+  const said = (child: childProcess.ChildProcess): Promise<string> => outcome(child).then(({ stdout }) => stdout);
+  assert.equal(await said(broods.spawn("pwd", undefined, { cwd: "/" })), "/\n");
+  assert.equal(await said(broods.exec("echo $0", { shell: "/bin/sh" })), "/bin/sh\n");
+  assert.equal(await said(broods.execFile("echo", ["a"], undefined)), "a\n");
+  const back = await new Promise<string>((resolve) => broods.execFile("echo", ["b"], (_, out) => resolve(out)));
+  assert.equal(back, "b\n");
+  const options = { cwd: "/" };
+  await said(broods.spawn("pwd", [], options));
+  assert.deepEqual(Object.keys(options), ["cwd"], "the caller's options are left alone");
+});
