@@ -14,8 +14,8 @@ import type { ExitState } from "../states.js";
 import { readAdded } from "./added-options.js";
 import type { SpawnRequest, StdioItem } from "./node-internals.js";
 import { planRequest } from "./node-plan.js";
-import { isOwnEnvironment } from "./own-environment.js";
 import { mapStdio } from "./node-stdio.js";
+import { isOwnEnvironment } from "./own-environment.js";
 import { withSecondTries } from "./second-tries.js";
 import { addCause } from "./spawn-failure.js";
 
