@@ -8,7 +8,6 @@ import { run, UnsupportedError } from "brood";
 import { childPath } from "./children.js";
 import { Mark } from "./marked.js";
 import { runNode } from "./node.js";
-import { childrenOf } from "./processes.js";
 
 /** What an environment makes once, on its first use of a cgroup: its base, and the watcher of that. */
 await run("true", { contain: "cgroup" }).catch((error: Error) => {
@@ -62,11 +61,4 @@ export async function leavesOf(leaf: string): Promise<string[]> {
     if (found.length === 0 || performance.now() > deadline) return found;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-}
-
-/** Gives the watchers of this process's cgroups. */
-export function watchers(): number[] {
-  return childrenOf(process.pid).filter((pid) =>
-    readFileSync(`/proc/${pid}/cmdline`, "utf8").startsWith("brood-keeper\0watch\0"),
-  );
 }
