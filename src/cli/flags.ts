@@ -13,6 +13,8 @@ export interface Request {
   report: "none" | "text" | "json";
   /** A second SIGINT ends the command. */
   interruptTwice: boolean;
+  /** The command, and what it starts, has brood's engine under Node's child_process. */
+  register: boolean;
   help: boolean;
 }
 
@@ -42,6 +44,14 @@ export const FLAGS: readonly Flag[] = [
   }),
   option("unset-env", "NAME", "Where and with what", "remove a variable (repeatable)", (o, v) => addEnv(o, v, undefined)),
   toggle("clear-env", "Where and with what", "start from an empty environment", (o) => set(o, "extendEnv", false)),
+  {
+    name: "register",
+    topic: "Where and with what",
+    help: "every Node in it spawns on brood's engine",
+    apply(request) {
+      request.register = true;
+    },
+  },
   option("path", "DIRS", "Where and with what", "where the executable is sought", (o, v) => set(o, "path", v)),
   option("argv0", "NAME", "Where and with what", "its argv[0]", (o, v) => set(o, "argv0", v)),
 

@@ -14,6 +14,7 @@ import { runHelp } from "./help.js";
 import { inFlags, print } from "./messages.js";
 import { place, terminalFd } from "./placement.js";
 import { reapOrphans } from "./reaper.js";
+import { withRegistration } from "./registration.js";
 import { jsonReport, textReport } from "./report.js";
 import { Terminal } from "./terminal.js";
 import { passThrough, throughOptions } from "./through.js";
@@ -46,7 +47,7 @@ async function runUnderCare(line: CommandLine, file: string): Promise<number> {
   try {
     const ownGroup = placement === "own" ? ({ processGroup: "new", foreground: fd } as const) : {};
     if (placement === "own") terminal?.wasLent();
-    child = spawn(file, line.args, { stdin: "inherit", ...throughOptions(line.options), ...line.options, ...ownGroup });
+    child = spawn(file, line.args, { stdin: "inherit", ...throughOptions(line.options), ...withRegistration(line), ...ownGroup });
     passThrough(child);
     if (placement === "own" && terminal !== undefined) stops.push(follow(child, terminal));
     await child.closed;
