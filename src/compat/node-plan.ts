@@ -72,7 +72,8 @@ export function planRequest(request: SpawnRequest, fds: FdMap, added: Added, ext
   return {
     firstCandidate: true,
     file,
-    argv: args,
+    // Node's native part makes strings of them: tree-kill passes numbers.
+    argv: args.map((arg) => `${arg}`),
     candidates:
       added.options.path === undefined ? found(file, environment) : candidatesFor(file, added.options, { path: undefined }),
     environment,

@@ -4,6 +4,7 @@
 
 import assert from "node:assert/strict";
 import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
+import { text } from "node:stream/consumers";
 import { inspect } from "node:util";
 import { act, filling } from "../helpers/act.js";
 import { type NodeApi, onEachEngine } from "../helpers/engines.js";
@@ -232,6 +233,12 @@ onEachEngine("shell, argv0, cwd, env, detached", ({ cp }) => {
   assert.equal(say("sh", ["-c", "ps -o sid= -p $$ | tr -d ' '; echo $$"], { detached: true } as object).split("\n").length, 3);
   const [session, own] = say("sh", ["-c", "ps -o sid= -p $$ | tr -d ' '; echo $$"], { detached: true } as object).split("\n");
   assert.equal(session, own);
+});
+
+onEachEngine("arguments that are no strings become some", async ({ cp }) => {
+  const args = ["%s|", 5, true, null, ["a", "b"]] as unknown as string[];
+  assert.equal(String(cp.spawnSync("printf", args).stdout), "5|true|null|a,b|");
+  assert.equal(await text(cp.spawn("printf", args).stdout), "5|true|null|a,b|");
 });
 
 onEachEngine("PATH of the child's environment; a script without #! is for the shell", ({ cp }) => {
