@@ -134,7 +134,7 @@ const CLOSES_FAILED = Number(/^1\.(\d+)/.exec(process.versions.uv)?.[1] ?? Numbe
 
 /**
  * Gives back a handle of Node's that will never spawn. Only a spawn makes it one that can be closed, and one that
- * never was stays in memory for good (some 400 bytes). So it is asked for one that fails before anything is made:
+ * never was stays in memory for good (up to 1 KB). So it is asked for one that fails before anything is made:
  * fd -1 is none.
  */
 export function release(form: Form, native: Handle): void {
