@@ -57,7 +57,7 @@ napi_value export_syncWait(napi_env env, napi_callback_info info) {
   return integer(env, sync_run_wait(run, ms, most, input, size, record));
 }
 
-/* syncTake(i): a copy of what was read from pipe i since the last time; an errno where there is no memory
+/* syncTake(i): a copy of what was read from pipe i since the last time; 0: nothing; an errno where there is no memory
  * for it, and it stays. */
 napi_value export_syncTake(napi_env env, napi_callback_info info) {
   struct call call;
@@ -68,6 +68,7 @@ napi_value export_syncTake(napi_env env, napi_callback_info info) {
   struct sync_run *run = call.environment->sync;
   uint32_t i = (uint32_t)argument(env, &call, 0);
   if (run != NULL) data = sync_run_data(run, i, &size);
+  if (size == 0) return integer(env, 0);
   if (napi_create_buffer_copy(env, size, data, NULL, &buffer) != napi_ok) {
     napi_get_and_clear_last_exception(env, &ignored);
     return integer(env, ENOMEM);

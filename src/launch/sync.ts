@@ -65,6 +65,7 @@ export class SyncChild {
   /** Takes what was read from a pipe. */
   take(pipe: LaunchedPipe): Buffer {
     const bytes = this.#native.syncTake(pipe.index);
+    if (bytes === 0) return Buffer.alloc(0);
     if (typeof bytes === "number") throw this.#failure(bytes);
     return bytes;
   }

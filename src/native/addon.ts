@@ -34,7 +34,7 @@ export interface Addon {
   syncLaunch(program: Uint8Array, inputs: Int32Array, flags: number, feed: number, out: Int32Array): number;
   /** Moves bytes until something is to be decided: bits of `enum sync_run_state` of native/sync_run.h. */
   syncWait(ms: number, most: number, input: Uint8Array | undefined, record: Float64Array): number;
-  /** Gives what was read since the last time; an errno where there is no memory for it. */
+  /** Gives what was read since the last time; 0: nothing; an errno where there is no memory for it. */
   syncTake(pipe: number): Buffer | number;
   syncIsOpen(pipe: number): number;
   syncFarInode(pipe: number): number;

@@ -104,9 +104,11 @@ export function runSync(file: PathLike, args?: unknown, options?: unknown): unkn
 }
 
 function refuse(options: object): void {
-  for (const [name, why] of Object.entries(REFUSED)) {
+  for (const name of Object.keys(options)) {
     const value = (options as Record<string, unknown>)[name];
-    if (value !== undefined) throw wrongValue(`options.${name}`, value, `is no option of runSync, ${why}`, "ERR_UNKNOWN_OPTION");
+    if (value === undefined || !Object.hasOwn(REFUSED, name)) continue;
+    const why = REFUSED[name as keyof typeof REFUSED];
+    throw wrongValue(`options.${name}`, value, `is no option of runSync, ${why}`, "ERR_UNKNOWN_OPTION");
   }
 }
 
