@@ -35,8 +35,8 @@ static struct watch *transfer(napi_env env, struct call *call, uint8_t **data, s
   return monitor_watch(&call->environment->monitor, (uint32_t)argument(env, call, 0), WATCH_PIPE);
 }
 
-/* read(index, bytes, offset, length): bytes read, 0 at the end. */
-napi_value export_read(napi_env env, napi_callback_info info) {
+static napi_value move(napi_env env, napi_callback_info info,
+                       ssize_t (*system_call)(int fd, uint8_t *data, size_t size)) {
   struct call call;
   uint8_t *data;
   size_t size;
@@ -44,23 +44,32 @@ napi_value export_read(napi_env env, napi_callback_info info) {
   begin(env, info, &call);
   struct watch *watch = transfer(env, &call, &data, &size);
   if (watch == NULL) return integer(env, -EBADF);
-  do n = sys_read(watch->fd, data, size);
+  do n = system_call(watch->fd, data, size);
   while (n < 0 && errno == EINTR);
   return number(env, n < 0 ? -errno : (double)n);
 }
 
+static ssize_t read_in(int fd, uint8_t *data, size_t size) { return sys_read(fd, data, size); }
+static ssize_t write_out(int fd, uint8_t *data, size_t size) { return sys_write(fd, data, size); }
+
+/* read(index, bytes, offset, length): bytes read, 0 at the end. */
+napi_value export_read(napi_env env, napi_callback_info info) { return move(env, info, read_in); }
+
 /* write(index, bytes, offset, length): bytes written. */
-napi_value export_write(napi_env env, napi_callback_info info) {
+napi_value export_write(napi_env env, napi_callback_info info) { return move(env, info, write_out); }
+
+/* adviseHuge(bytes): a wish; madvise(2). Small pages do as well. */
+napi_value export_adviseHuge(napi_env env, napi_callback_info info) {
+  const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
   struct call call;
-  uint8_t *data;
-  size_t size;
-  ssize_t n;
+  size_t length;
   begin(env, info, &call);
-  struct watch *watch = transfer(env, &call, &data, &size);
-  if (watch == NULL) return integer(env, -EBADF);
-  do n = sys_write(watch->fd, data, size);
-  while (n < 0 && errno == EINTR);
-  return number(env, n < 0 ? -errno : (double)n);
+  uint8_t *bytes = memory(env, call.arguments[0], &length);
+  if (bytes == NULL) return integer(env, -EINVAL);
+  uintptr_t first = ((uintptr_t)bytes + page - 1) & ~(page - 1);
+  uintptr_t end = ((uintptr_t)bytes + length) & ~(page - 1);
+  if (end > first) (void)madvise((void *)first, end - first, MADV_HUGEPAGE);
+  return integer(env, 0);
 }
 
 /* shutdownWrite(index): the other side of a socket reads the end. */

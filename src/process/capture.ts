@@ -4,6 +4,7 @@
  */
 
 import type { Omission } from "../errors.js";
+import { addon } from "../native/addon.js";
 import type { Sink } from "./pipe-reader.js";
 import { type OpenSpill, type SpillFile, spillInBackground } from "./spill.js";
 
@@ -18,6 +19,14 @@ export interface CaptureLimit {
   spill: string | Buffer | undefined;
 }
 
+/** Up to here an output is small: its chunks are kept as they come. */
+const SMALL = 1 << 16;
+/** Blocks that a larger one is read into. */
+const LEAST_BLOCK = 1 << 18;
+const MOST_BLOCK = 1 << 25;
+/** From here on pages of 2 MiB are asked for. */
+const HUGE = 1 << 22;
+
 export class Capture implements Sink {
   readonly #limit: CaptureLimit | undefined;
   readonly #done: () => void;
@@ -29,6 +38,9 @@ export class Capture implements Sink {
   #tail: Buffer[] = [];
   #tailBytes = 0;
   #total = 0;
+  /** Where the next bytes of a large output go; #used of it are taken. */
+  #block: Buffer | undefined;
+  #used = 0;
   #file: SpillFile | undefined;
   #fileError: Error | undefined;
   #ending = false;
@@ -50,6 +62,7 @@ export class Capture implements Sink {
     const fitted = this.#limit === undefined || this.#total <= this.#limit.bytes;
     this.#total += chunk.length;
     if (this.#limit === undefined || this.#total <= this.#limit.bytes) {
+      this.#closeBlock();
       this.#head.push(chunk);
       this.#headBytes += chunk.length;
       return true;
@@ -59,7 +72,30 @@ export class Capture implements Sink {
     return this.#spill(chunk);
   }
 
+  /** A large output that is kept whole is read to where it stays: into blocks, each as large as all before. */
+  room(): Uint8Array | undefined {
+    if (this.#limit !== undefined || this.#total < SMALL) return undefined;
+    if (this.#block === undefined || this.#block.length === this.#used) {
+      this.#closeBlock();
+      this.#block = large(Math.min(Math.max(this.#total, LEAST_BLOCK), MOST_BLOCK));
+    }
+    return this.#block.subarray(this.#used);
+  }
+
+  filled(bytes: number): void {
+    this.#used += bytes;
+    this.#headBytes += bytes;
+    this.#total += bytes;
+  }
+
+  #closeBlock(): void {
+    if (this.#block !== undefined && this.#used > 0) this.#head.push(this.#block.subarray(0, this.#used));
+    this.#block = undefined;
+    this.#used = 0;
+  }
+
   end(): void {
+    this.#closeBlock();
     this.#ending = true;
     if (this.#file === undefined || this.#fileError !== undefined) this.#done();
     else this.#file.end();
@@ -148,7 +184,23 @@ export class Capture implements Sink {
 }
 
 function joined(chunks: Buffer[]): Buffer {
-  return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
+  if (chunks.length === 1) return chunks[0] as Buffer;
+  const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+  if (length < LEAST_BLOCK) return Buffer.concat(chunks, length);
+  const all = large(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    all.set(chunk, at);
+    at += chunk.length;
+  }
+  return all;
+}
+
+/** Memory that has not been touched yet: most of what filling it costs is the kernel's handing out of its pages. */
+function large(length: number): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(length);
+  if (length >= HUGE) addon().adviseHuge(bytes);
+  return bytes;
 }
 
 /** A small rest must not hold a whole chunk; a large one isn't worth a copy each time. */

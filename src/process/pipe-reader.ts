@@ -13,12 +13,17 @@ import type { PipeEnd, Side } from "./pipe-end.js";
 const CHUNK = 65536;
 /** Chunks moved in one go before the event loop has its turn. */
 const CHUNKS_PER_TURN = 16;
-const scratch = Buffer.allocUnsafeSlow(CHUNK);
+/** What all readers read into. A chunk that fills much of it takes it along, a small one is copied out. */
+let scratch = Buffer.allocUnsafeSlow(CHUNK);
 
 /** Who takes the bytes. */
 export interface Sink {
   /** Takes a chunk, which is the sink's from then on. False: no more until `resume()`. Never throws. */
   data(chunk: Buffer): boolean;
+  /** Memory to read into, where chunks would only be put together: what came is told by `filled()`. Undefined: not now. */
+  room?(): Uint8Array | undefined;
+  /** So many bytes stand at the start of the last room. */
+  filled?(bytes: number): void;
   /** There is nothing more: cleanly, or for this reason. Called once. */
   end(error: Error | undefined): void;
 }
@@ -162,6 +167,14 @@ export class PipeReader implements Side {
     this.#pumping = true;
     let chunks = 0;
     while (this.#wanting && this.#sink !== undefined && chunks < CHUNKS_PER_TURN) {
+      const room = this.#kept.length === 0 && !this.#over ? this.#sink.room?.() : undefined;
+      if (room !== undefined) {
+        const n = this.#readInto(room);
+        if (n <= 0) break;
+        chunks++;
+        this.#sink.filled?.(n);
+        continue;
+      }
       const chunk = this.#kept.shift() ?? (this.#over ? undefined : this.#readChunk());
       if (chunk === undefined) break;
       chunks++;
@@ -191,17 +204,27 @@ export class PipeReader implements Side {
 
   /** One chunk, or nothing: not now (an event will tell), or over. */
   #readChunk(): Buffer | undefined {
-    const n = this.#end.read(scratch, CHUNK);
+    const n = this.#readInto(scratch);
+    if (n <= 0) return undefined;
+    const chunk = scratch.subarray(0, n);
+    if (n < CHUNK / 2) return Buffer.from(chunk);
+    scratch = Buffer.allocUnsafeSlow(CHUNK);
+    return chunk;
+  }
+
+  /** How many bytes came; not more than 0: none, now or for ever. */
+  #readInto(bytes: Uint8Array): number {
+    const n = this.#end.read(bytes, bytes.length);
     if (n > 0) {
       // A short read has emptied the pipe, and what comes later is a new event; but a hang-up is told once.
-      this.#ready = n === CHUNK || this.#hungUp;
-      return Buffer.from(scratch.subarray(0, n));
+      this.#ready = n === bytes.length || this.#hungUp;
+      return n;
     }
     this.#ready = false;
     // A socket whose other side was closed before all of what we wrote was read: its own bytes are complete.
     if (n === 0 || n === -ECONNRESET) this.#finish(undefined);
     else if (n !== -EAGAIN) this.#finish(systemError(-n, "read"));
-    return undefined;
+    return n;
   }
 
   #finish(error: Error | undefined): void {
