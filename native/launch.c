@@ -432,7 +432,8 @@ static char **compose_environment(char *const *overrides) {
 }
 
 /* Makes both ends of one input: the child's blocking, ours non-blocking, both close-on-exec. */
-static int make_input(int kind, int *child, struct launch_end *ours) {
+static int make_input(int32_t input, int *child, struct launch_end *ours) {
+  int kind = LAUNCH_INPUT_KIND(input);
   int pair[2];
   int result = kind == LAUNCH_SOCKET ? sys_socketpair(SOCK_STREAM | SOCK_CLOEXEC, pair)
                                      : sys_pipe2(pair, O_CLOEXEC);
@@ -445,6 +446,8 @@ static int make_input(int kind, int *child, struct launch_end *ours) {
     errno = error;
     return -1;
   }
+  /* A wish: refused beyond the system's limit, and to a user whose pipes have taken up their budget. */
+  if (LAUNCH_INPUT_SIZE(input) > 0) (void)sys_fcntl(pair[mine], F_SETPIPE_SZ, LAUNCH_INPUT_SIZE(input));
   struct stat far;
   ours->fd = pair[mine];
   ours->far_inode = kind == LAUNCH_SOCKET && fstat(pair[1 - mine], &far) == 0 ? far.st_ino : 0;

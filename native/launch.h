@@ -28,8 +28,11 @@ enum launch_failure {
   LAUNCH_FAILED_WATCH
 };
 
-/* What to create for an input slot, named from our side. */
+/* What to create for an input slot, named from our side: the low two bits. Above them the size of a pipe in
+ * units of 4 KiB; 0: as the kernel makes it. */
 enum launch_input { LAUNCH_WE_READ, LAUNCH_WE_WRITE, LAUNCH_SOCKET };
+#define LAUNCH_INPUT_KIND(input) ((input) & 3)
+#define LAUNCH_INPUT_SIZE(input) (((long)(input) >> 2) * 4096)
 
 /* How a child is contained. Of all that is not asked for: -1, 0, NULL. */
 struct launch_containment {
@@ -58,7 +61,7 @@ struct launch {
   void *program;
   int rung;
   int close_rung;
-  const int32_t *inputs; /* enum launch_input [n_inputs of the program] */
+  const int32_t *inputs; /* kind and size [n_inputs of the program] */
   struct launch_stack *stack;
   const struct launch_containment *contain; /* or NULL */
   /* Out. With a keeper, pid and pidfd are the command's, which is the keeper's child. */

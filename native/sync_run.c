@@ -68,14 +68,15 @@ struct sync_run *sync_run_open(const struct launch *launch, uint32_t n, int feed
   run->polls = (struct pollfd *)((char *)run + pipes);
   for (uint32_t i = 0; i < n; i++) {
     run->pipes[i].fd = launch->ours[i].fd;
-    run->pipes[i].kind = launch->inputs[i];
+    const int kind = LAUNCH_INPUT_KIND(launch->inputs[i]);
+    run->pipes[i].kind = kind;
     run->pipes[i].far_inode = launch->ours[i].far_inode;
     if ((int)i == feed) {
       run->pipes[i].kind = LAUNCH_WE_WRITE; /* of a socket, too: nobody reads it */
       continue;
     }
-    if (launch->inputs[i] == LAUNCH_WE_WRITE) sync_run_close_pipe(run, i);
-    else if (launch->inputs[i] == LAUNCH_SOCKET) shutdown(run->pipes[i].fd, SHUT_WR);
+    if (kind == LAUNCH_WE_WRITE) sync_run_close_pipe(run, i);
+    else if (kind == LAUNCH_SOCKET) shutdown(run->pipes[i].fd, SHUT_WR);
   }
   return run;
 }

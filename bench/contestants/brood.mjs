@@ -1,9 +1,10 @@
-import { Absence, contestant, count, pour, roundTrip } from "./javascript.mjs";
+import { contestant, count, pour, roundTrip } from "./javascript.mjs";
 
-function entry(kind) {
-  if (kind === "pipe1m") throw new Absence("not offered yet");
-  return kind === "socket" ? "socket" : "pipe";
-}
+const MIB = 2 ** 20;
+const SIZES = { pipe64: undefined, pipe1m: MIB };
+
+/** What is read from, or written to, in the row of that kind. */
+const entry = (pipe, kind) => (kind === "socket" ? "socket" : { pipe, size: SIZES[kind] });
 
 await contestant({
   load: () => import("brood"),
@@ -29,13 +30,13 @@ await contestant({
       };
     },
     async receive(file, mib, kind) {
-      const child = spawn(file, ["give", `${mib}`], { stdin: "ignore", stdout: entry(kind), stderr: "ignore" });
+      const child = spawn(file, ["give", `${mib}`], { stdin: "ignore", stdout: entry("r", kind), stderr: "ignore" });
       const bytes = await count(child.stdout);
       await child.closed;
       return bytes;
     },
     async send(file, mib, kind) {
-      const child = spawn(file, ["take"], { stdin: entry(kind), stdout: "ignore", stderr: "ignore" });
+      const child = spawn(file, ["take"], { stdin: entry("w", kind), stdout: "ignore", stderr: "ignore" });
       await pour(child.stdin, mib);
       await child.exited;
     },

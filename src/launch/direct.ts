@@ -68,7 +68,7 @@ export interface Cleanup {
  */
 export function launch({ plan }: Planned, cleanup: Cleanup, enclosure?: Enclosure): Launched {
   const room = run(watching(plan).native, plan, cleanup, 0, enclosure);
-  const pipes = plan.setup.fds.inputs.map(({ kind, target }, i) => ({ index: room[2 + i] as number, target, kind }));
+  const pipes = plan.setup.fds.inputs.map(({ kind, target, size }, i) => ({ index: room[2 + i] as number, target, kind, size }));
   const launched = { index: room[0] as number, pid: room[1] as number, pipes };
   if (enclosure?.keeper === undefined) return launched;
   const [index, socket, pid] = room.subarray(2 + pipes.length) as unknown as [number, number, number];

@@ -11,6 +11,8 @@ export interface LaunchedPipe {
   /** The child's fd. */
   target: number;
   kind: InputKind;
+  /** The size that was asked for, in bytes. */
+  size?: number | undefined;
 }
 
 /** A command's keeper: its entry in the monitor, that of our end of its socket, its pid. */

@@ -43,9 +43,9 @@ export class ChildPipes {
     const closed = (): void => {
       if (--this.#open === 0) onClosed();
     };
-    for (const { index, target, kind } of launched) {
+    for (const { index, target, kind, size } of launched) {
       const end = new PipeEnd(monitor, index, target, kind, context, closed);
-      const reader = end.readable ? new PipeReader(end) : undefined;
+      const reader = end.readable ? new PipeReader(end, size) : undefined;
       const writer = end.writable ? new PipeWriter(end) : undefined;
       this.#pipes.push({ target, end, reader, writer, stream: undefined, claimed: false });
     }

@@ -13,8 +13,27 @@ import type { PipeEnd, Side } from "./pipe-end.js";
 const CHUNK = 65536;
 /** Chunks moved in one go before the event loop has its turn. */
 const CHUNKS_PER_TURN = 16;
-/** What all readers read into. A chunk that fills much of it takes it along, a small one is copied out. */
-let scratch = Buffer.allocUnsafeSlow(CHUNK);
+/** The most of a larger pipe that is read at once. */
+const MOST_CHUNK = 1 << 18;
+
+/** Memory to read a chunk into. A chunk that fills much of it takes it along, a small one is copied out. */
+class Scratch {
+  bytes: Buffer;
+
+  constructor(readonly size: number) {
+    this.bytes = Buffer.allocUnsafeSlow(size);
+  }
+
+  take(length: number): Buffer {
+    const chunk = this.bytes.subarray(0, length);
+    if (length < this.size / 2) return Buffer.from(chunk);
+    this.bytes = Buffer.allocUnsafeSlow(this.size);
+    return chunk;
+  }
+}
+
+/** Of all readers of ordinary pipes. */
+const shared = new Scratch(CHUNK);
 
 /** Who takes the bytes. */
 export interface Sink {
@@ -30,6 +49,7 @@ export interface Sink {
 
 export class PipeReader implements Side {
   readonly #end: PipeEnd;
+  readonly #scratch: Scratch = shared;
   #sink: Sink | undefined;
   /** Read before anybody wanted it. */
   readonly #kept: Buffer[] = [];
@@ -47,8 +67,10 @@ export class PipeReader implements Side {
   #error: Error | undefined;
   #told = false;
 
-  constructor(end: PipeEnd) {
+  /** `size`: of the pipe, if it was asked for. */
+  constructor(end: PipeEnd, size = 0) {
     this.#end = end;
+    if (size > CHUNK) this.#scratch = new Scratch(Math.min(size, MOST_CHUNK));
     end.reading = this;
   }
 
@@ -204,12 +226,8 @@ export class PipeReader implements Side {
 
   /** One chunk, or nothing: not now (an event will tell), or over. */
   #readChunk(): Buffer | undefined {
-    const n = this.#readInto(scratch);
-    if (n <= 0) return undefined;
-    const chunk = scratch.subarray(0, n);
-    if (n < CHUNK / 2) return Buffer.from(chunk);
-    scratch = Buffer.allocUnsafeSlow(CHUNK);
-    return chunk;
+    const n = this.#readInto(this.#scratch.bytes);
+    return n > 0 ? this.#scratch.take(n) : undefined;
   }
 
   /** How many bytes came; not more than 0: none, now or for ever. */

@@ -17,7 +17,7 @@
 
 import type { SignalSet } from "../kernel/signals.js";
 import { type ChildStage, type Operation, STAGE_OF } from "./operations.js";
-import type { Plan, Setup, Source } from "./plan.js";
+import type { Input, Plan, Setup, Source } from "./plan.js";
 import type { Beginning, ProgramWriter, Text } from "./writer.js";
 
 /** How often ETXTBSY is tried again, after 0.1, 0.2, 0.4 ... ms: 25 ms in all. */
@@ -155,7 +155,7 @@ function compileSetup(setup: Setup, writer: ProgramWriter): Steps {
   subjects.push({ operation: "EXEC" });
 
   const targets = setup.fds.entries.map((entry) => entry.target);
-  const inputs = Int32Array.from(setup.fds.inputs, (input) => input.kind);
+  const inputs = Int32Array.from(setup.fds.inputs, inputWord);
   return { beginning: writer.keep(), slots: slots.count, targets, inputs, subjects };
 }
 
@@ -200,6 +200,11 @@ function fdSteps(setup: Setup, writer: ProgramWriter, op: Emit): { count: number
   for (const fd of setup.fds.blocking ?? []) op({ operation: "BLOCKING", fds: [fd], detail: String(fd) }, fd);
   for (const fd of closes) op({ operation: "CLOSE", fds: [fd], detail: String(fd) }, fd);
   return { count, directory };
+}
+
+/** An input as the launcher takes it: kind, and size in units of 4 KiB. */
+function inputWord({ kind, size = 0 }: Input): number {
+  return kind | (Math.ceil(size / 4096) << 2);
 }
 
 /** Whether no fd of ours from 3 up is needed, also not by the name of a file such as /dev/fd/5. */

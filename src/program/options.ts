@@ -41,8 +41,12 @@ export type StdioEntry =
   | { file: PathLike; mode?: FileMode }
   /** The same as the child's fd of that number. */
   | { dup: number }
-  /** A pipe of the given direction: we read ("r") or we write ("w"). */
-  | { pipe: "r" | "w" };
+  /**
+   * A pipe of the given direction: we read ("r") or we write ("w"). `size`: how many bytes it is to hold, default 65536; more
+   * means fewer switches between us and the child. The kernel rounds it up, and where it refuses (beyond
+   * /proc/sys/fs/pipe-max-size, or the user's other pipes have taken up the budget) the pipe stays as it is. pipe(7)
+   */
+  | { pipe: "r" | "w"; size?: number | undefined };
 
 /** What fd 0 is: as any fd, or text and bytes that are written to it, then the end. */
 export type StdinEntry = StdioEntry | TextLike;

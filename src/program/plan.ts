@@ -25,8 +25,15 @@ export interface OpenFile {
   trusted: boolean;
 }
 
+export interface Input {
+  kind: InputKind;
+  target: number;
+  /** The size that a pipe is to have, in bytes. */
+  size?: number | undefined;
+}
+
 export interface FdMap {
-  inputs: { kind: InputKind; target: number }[];
+  inputs: Input[];
   opens: OpenFile[];
   /** Ascending by target, each target once. */
   entries: { target: number; source: Source }[];

@@ -153,8 +153,10 @@ function resolve(request: Request, context: Context): Source | "close" {
     });
     return { from: "open", open: stdio.map.opens.length - 1 };
   }
-  if ("pipe" in entry && (entry.pipe === "r" || entry.pipe === "w") && Object.keys(entry).length === 1) {
-    return input(entry.pipe === "r" ? INPUT.weRead : INPUT.weWrite, target, stdio);
+  if ("pipe" in entry && (entry.pipe === "r" || entry.pipe === "w")) {
+    const { pipe, size } = checkNames(entry, name, ["pipe", "size"]);
+    const bytes = size === undefined ? undefined : checkInteger(size, `${name}.size`, 1, INT_MAX);
+    return input(pipe === "r" ? INPUT.weRead : INPUT.weWrite, target, stdio, bytes);
   }
   return parentSource(fdOf(entry, name), name, context);
 }
@@ -189,8 +191,8 @@ function wordSource(word: StdioWord, { target, name }: Request, context: Context
   }
 }
 
-function input(kind: InputKind, target: number, stdio: Stdio): Source {
-  stdio.map.inputs.push({ kind, target });
+function input(kind: InputKind, target: number, stdio: Stdio, size?: number): Source {
+  stdio.map.inputs.push(size === undefined ? { kind, target } : { kind, target, size });
   return { from: "input", input: stdio.map.inputs.length - 1 };
 }
 

@@ -3,6 +3,7 @@
  */
 
 import assert from "node:assert/strict";
+import { inNode } from "../helpers/in-node.js";
 import { launch } from "../helpers/launch.js";
 import { fdsOf, reportOf } from "../helpers/report.js";
 import { test } from "../helpers/test.js";
@@ -30,6 +31,35 @@ test("{pipe} says the direction from our side", async () => {
   three.end("through 3, out of 0");
   assert.equal(await child.stdin.text(), "through 3, out of 0");
   await child.closed;
+});
+
+test("a pipe holds as much as was asked for, though nobody reads it, and gives it all", async () => {
+  const write = "head -c 300000 /dev/zero; echo written >&2";
+  const child = await launch("sh", ["-c", write], { stdin: "ignore", stdout: { pipe: "r", size: 300_000 } });
+  // It comes so far only if all of it went into the pipe.
+  assert.equal(await child.stderr.text(), "written\n");
+  assert.equal((await child.stdout.bytes()).length, 300_000);
+  await child.closed;
+});
+
+test("what goes through a large pipe arrives whole and in order, both ways", async () => {
+  const size = 1 << 20;
+  const child = await launch("cat", [], { stdin: { pipe: "w", size }, stdout: { pipe: "r", size }, stderr: "ignore" });
+  const sent = Buffer.from(Uint32Array.from({ length: 1_500_000 }, (_, i) => i).buffer);
+  child.stdin.end(sent);
+  assert.ok((await child.stdout.bytes()).equals(sent));
+  await child.closed;
+});
+
+test("a size that the kernel refuses is none", async () => {
+  const { stdout } = await inNode<{ stdout: string }>(
+    `process.setgid(65534);
+    process.setuid(65534);
+    const child = await launch("/bin/echo", ["small"], { stdout: { pipe: "r", size: 0x7fffffff } });
+    const { stdout } = await child.output();
+    done({ stdout });`,
+  );
+  assert.equal(stdout, "small\n");
 });
 
 test("the child never has our ends: the end of what we write arrives, and of what it writes", async () => {

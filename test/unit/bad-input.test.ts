@@ -72,6 +72,7 @@ const rows: Record<string, Row[]> = {
     [{ stdout: "text" }, VALUE, "options.stdout must be one of pipe, ignore, inherit, close, socket"],
     [{ stdout: {} }, TYPE, "options.stdout must be a word"],
     [{ stdout: { file: "x", mode: "rw" } }, VALUE, "options.stdout.mode must be one of r, r+"],
+    [{ stdout: { pipe: "r", size: 0 } }, RANGE, "options.stdout.size must be an integer from 1 to 2147483647"],
     [{ stdout: { dup: 1 } }, VALUE, "options.stdout is a duplicate of itself"],
     [{ stdout: { fd: FD } }, NOT_OPEN, `options.stdout names fd ${FD}`],
   ],

@@ -88,7 +88,7 @@ test("values that are no entry are refused", () => {
     [{ stdout: {} }, `options.stdout must be ${noEntry}`],
     [{ stdout: [1] }, `options.stdout must be ${noEntry}`],
     [{ stdout: { pipe: "x" } }, `options.stdout must be ${noEntry}`],
-    [{ stdout: { pipe: "r", mode: "w" } }, `options.stdout must be ${noEntry}`],
+    [{ stdout: { pipe: "r", size: "1" } }, "options.stdout.size must be a number"],
     [{ fds: { 3: 4n } }, `options.fds[3] must be ${noEntry}`],
     [{ stdio: 5 }, "options.stdio must be an array"],
     [{ fds: 5 }, "options.fds must be an object"],
@@ -99,6 +99,10 @@ test("values that are no entry are refused", () => {
     [{ stdout: { file: 5 } }, "options.stdout.file must be a string"],
   ];
   refused(rows, "TypeError", "ERR_INVALID_ARG_TYPE");
+});
+
+test("a pipe has a direction and a size, and nothing else", () => {
+  refused([[{ stdout: { pipe: "r", mode: "w" } }, "options.stdout has no such option"]], "TypeError", "ERR_UNKNOWN_OPTION");
 });
 
 test("a file has a path and a known mode", () => {

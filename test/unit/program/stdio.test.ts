@@ -9,7 +9,7 @@ import { test } from "node:test";
 import type { ProgramOptions, StdioEntry } from "#dist/program/options.js";
 import type { FdMap } from "#dist/program/plan.js";
 import { planStdio, type Stdio, type StdioDefaults } from "#dist/program/stdio.js";
-import { PIPES } from "../../helpers/decode-program.js";
+import { compileCall, PIPES } from "../../helpers/decode-program.js";
 
 const WE_READ = 0;
 const WE_WRITE = 1;
@@ -79,6 +79,13 @@ test("a pipe of a given direction, at any fd", () => {
     { kind: WE_READ, target: 3 },
     { kind: SOCKET, target: 4 },
   ]);
+});
+
+test("a pipe's size is handed on, in units of 4 KiB above its kind", () => {
+  const stdio: ProgramOptions["stdio"] = ["pipe", { pipe: "r", size: 1 << 20 }, { pipe: "w", size: 5000 }];
+  const { plan: planned, program } = compileCall("/bin/x", [], { stdio });
+  assert.deepEqual(planned.setup.fds.inputs[1], { kind: WE_READ, target: 1, size: 1 << 20 });
+  assert.deepEqual([...program.inputs], [WE_WRITE, WE_READ | (256 << 2), WE_WRITE | (2 << 2)]);
 });
 
 test("a file is opened in the mode that is asked for", () => {
