@@ -135,15 +135,15 @@ struct program_rlimit {
   X(OOM_SCORE_ADJ, STRING, 1, 2, 16)   \
   X(SETPRIORITY, NONE, 1, 0, 0)        \
   X(SCHED_SETAFFINITY, BYTES, 8, 8, 8192) \
-  X(OPEN, STRING, 1, 2, 65536)         \
+  X(OPEN, STRING, 1, 2, 1u << 24)       \
   X(PARK, NONE, 1, 0, 0)               \
   X(FDMAP, FDS, 8, 8, 1u << 24)        \
   X(BLOCKING, NONE, 1, 0, 0)           \
   X(CLOSE, NONE, 1, 0, 0)              \
   X(TIOCSCTTY, NONE, 1, 0, 0)          \
   X(TIOCSPGRP, NONE, 1, 0, 0)          \
-  X(CHROOT, STRING, 1, 2, 65536)       \
-  X(CHDIR, STRING, 1, 2, 65536)        \
+  X(CHROOT, STRING, 1, 2, 1u << 24)     \
+  X(CHDIR, STRING, 1, 2, 1u << 24)      \
   X(FCHDIR, NONE, 1, 0, 0)             \
   X(UMASK, NONE, 1, 0, 0)              \
   X(SETRLIMIT, BYTES, 16, 16, 16)      \

@@ -272,3 +272,10 @@ onEachEngine("options.brood reaches it; a wrong one throws before anything is cr
 onEachEngine("many in a row leave nothing", ({ cp }) => {
   for (let i = 0; i < 200; i++) assert.equal(cp.spawnSync("true").status, 0);
 });
+
+onEachEngine("names that are too long for the kernel", ({ cp }) => {
+  const long = "a".repeat(100_000);
+  assert.equal((cp.spawnSync("true", { cwd: long }).error as Failed).code, "ENAMETOOLONG");
+  assert.equal((cp.spawnSync(`/${long}`).error as Failed).code, "ENAMETOOLONG");
+  assert.throws(() => cp.spawn("true", { cwd: long }), { code: "ENAMETOOLONG" });
+});
