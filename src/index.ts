@@ -3,6 +3,7 @@
  * backpressure, leaves no orphans.
  */
 
+export type { ContainOptions } from "./contain/options.js";
 export {
   AbortError,
   BroodError,
@@ -35,12 +36,24 @@ export type { Stage } from "./program/operations.js";
 export type {
   EnvironmentLike,
   FileMode,
+  IdRange,
   Limit,
   LimitName,
+  Namespace,
   PathLike,
   StdinEntry,
   StdioEntry,
   StdioWord,
   TextLike,
 } from "./program/options.js";
-export type { ChildState, ExitState, LiveState, UnknownCause, Usage } from "./states.js";
+export type {
+  ChildState,
+  ContainmentVerdict,
+  Descendant,
+  ExitState,
+  GroupUsage,
+  LiveState,
+  Means,
+  UnknownCause,
+  Usage,
+} from "./states.js";

@@ -119,12 +119,54 @@ for (const contain of MEANS) {
   }
 }
 
-test("group: what leaves the group gets away, the rest is ended", () =>
+/** What a column of the document's table says of each process, by the words of its row. */
+function column(head: string): Map<string, string> {
+  const text = readFileSync(new URL("../../../docs/containment.md", import.meta.url), "utf8");
+  const table = text.slice(text.indexOf("<!-- bench/containment.mjs -->"), text.indexOf("<!-- end -->"));
+  const [heads = [], , ...rows] = table
+    .split("\n")
+    .filter((line) => line.startsWith("|"))
+    .map((line) =>
+      line
+        .slice(1, -1)
+        .split("|")
+        .map((cell) => cell.trim()),
+    );
+  const at = heads.indexOf(head);
+  assert.ok(at > 0, head);
+  return new Map(rows.map((cells) => [cells[0] as string, cells[at] as string]));
+}
+
+/** The processes of the torture child by their names, in the words of the document. */
+const WAYS: Record<string, string> = {
+  plain: "a child",
+  "own group": "setpgid",
+  "own session": "setsid",
+  orphan: "its parent has ended",
+  "orphan session": "setsid, then its parent has ended",
+  "without fds": "closes every fd, and its parent has ended",
+  "kworker/0:1": "renames itself, and its parent has ended",
+  daemonised: "daemon(3)",
+  reparented: "the fifth of a chain whose links have ended, then setsid",
+};
+
+test("the document's table says of each means what the tests above show", () => {
+  for (const contain of MEANS) {
+    const [killed, ...rest] = [...column(`\`"${contain}"\``)].reverse().map(([, cell]) => cell);
+    assert.equal(killed, `0 of ${AWAY + 1}`);
+    assert.deepEqual(new Set(rest), new Set(["ends"]));
+  }
+});
+
+test("group: what leaves the group gets away, the rest is ended, as the document says", () =>
   withMark(async (mark) => {
     const child = spawn(torture, ["stay"], { contain: "group", env: mark.env, forceKillAfterDelay: 20 });
     await lineOf(child.stdout);
     await child.terminate();
     const names = mark.living().map((pid) => readFileSync(`/proc/${pid}/comm`, "utf8").trim());
     assert.deepEqual(names.sort(), ["daemonised", "orphan session", "own group", "own session", "reparented"]);
+    const said = column('`"group"`');
+    for (const [name, words] of Object.entries(WAYS))
+      assert.equal(said.get(words), names.includes(name) ? "lives on" : "ends", name);
     await child[Symbol.asyncDispose]();
   }));
