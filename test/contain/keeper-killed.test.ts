@@ -22,6 +22,7 @@ test("keeper: the command and those below it are ended, its state is unknown", (
     assert.equal(child.reason, "unknown");
     assert.deepEqual(await mark.settle(), []);
     assert.deepEqual(child.containment?.survivors, []);
+    await child[Symbol.asyncDispose]();
   }));
 
 test("keeper: also those whose parents had ended, if they had been seen before", () =>
@@ -33,6 +34,7 @@ test("keeper: also those whose parents had ended, if they had been seen before",
     await child.closed;
     assert.deepEqual(await mark.settle(), []);
     assert.equal(child.containment?.ended.length, 9);
+    await child[Symbol.asyncDispose]();
   }));
 
 test("keeper: of those that were never seen only the ones in the command's own group or session are found", () =>
@@ -44,7 +46,7 @@ test("keeper: of those that were never seen only the ones in the command's own g
     // Those with a session of their own and without a parent: "orphan session", "daemonised", "reparented".
     assert.equal((await mark.settle(3)).length, 3);
     await mark.clean();
-    await child.closed;
+    await child[Symbol.asyncDispose]();
   }));
 
 test("namespace: the kernel ends everything with its pid 1", () =>

@@ -125,3 +125,20 @@ test("another user's process is a survivor, with the reason; nothing hangs", () 
       rmSync(folder, { recursive: true });
     }
   }));
+
+test("a signal that ends us ends all of it, politely first, and is the reason", () =>
+  withMark(async (mark) => {
+    const code = `
+      const { installSignalCleanup } = brood;
+      installSignalCleanup();
+      const child = spawn(${JSON.stringify(act)}, ["fork", "ignore", "15", "pause", ";", "on", "15", "bye", "say", "1", "ready", "pause"],
+        { contain: "keeper", env: ${JSON.stringify(mark.env)}, forceKillAfterDelay: 50 });
+      child.stdout.once("data", () => process.kill(process.pid, "SIGTERM"));
+      const exit = await child.exited;
+      console.log(child.reason, exit.code);
+      await child.closed;`;
+    const { stdout, signal } = await runNode(code);
+    assert.equal(stdout, "parent-exit 7\n");
+    assert.equal(signal, "SIGTERM");
+    assert.deepEqual(mark.living(), []);
+  }));

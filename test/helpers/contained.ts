@@ -3,7 +3,8 @@
  * before the first test runs: what an environment makes once is made here.
  */
 
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { run, UnsupportedError } from "brood";
 import { childPath } from "./children.js";
 import { Mark } from "./marked.js";
@@ -50,15 +51,12 @@ export async function inOtherProcess({ contain, mark, args, end, uid }: Other): 
   return { stdout, leaf: /^0::(.*)$/m.exec(stdout)?.[1] ?? "" };
 }
 
-/** Waits until what was made for a leaf is gone; gives what is not. */
-export async function leavesOf(leaf: string): Promise<string[]> {
-  const base = leaf.split("/").at(-2) ?? "";
+/** Waits until the cgroup that was made for a process's leaves is gone; gives whether it is. */
+export async function isBaseGone(leaf: string): Promise<boolean> {
   const mount = /^\S+ \S+ \S+ \S+ (\S+) .* - cgroup2 /m.exec(readFileSync("/proc/self/mountinfo", "utf8"))?.[1] ?? "";
+  const base = join(mount, dirname(leaf));
+  if (!basename(base).startsWith("brood-")) throw new Error(`${leaf} is no leaf of ours`);
   const deadline = performance.now() + 3000;
-  for (;;) {
-    const found =
-      base === "" ? ["no leaf"] : readdirSync(mount, { recursive: true, encoding: "utf8" }).filter((path) => path.includes(base));
-    if (found.length === 0 || performance.now() > deadline) return found;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+  while (existsSync(base) && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
+  return !existsSync(base);
 }
