@@ -41,6 +41,7 @@
 #define KERNEL_F_SETFL 4
 #define KERNEL_F_DUPFD_CLOEXEC 1030
 #define KERNEL_AT_FDCWD (-100)
+#define KERNEL_AT_EMPTY_PATH 0x1000
 #define KERNEL_TIOCSCTTY 0x540e
 #define KERNEL_TIOCGPGRP 0x540f
 #define KERNEL_TIOCSPGRP 0x5410
@@ -119,7 +120,10 @@ struct program_rlimit {
  *   SETEUID      a: the effective user id alone; a process whose real one is 0 gets its capabilities back by it
  *   SETGROUPS    data: uint32_t[]     SETRESGID, SETRESUID a: all three ids
  *   PDEATHSIG    a: signal; ESRCH if the parent is gone already
+ *                (IDS_EACH: a real, b effective, c saved; -1 leaves one as it is)
  *   NO_NEW_PRIVS
+ *   UNSHARE a: flags of clone(2)      SETNS a: source, as in FDMAP, b: kind of namespace, 0: any
+ *   PRCTL        data: int64_t[5], as prctl(2) takes them
  *   CLOSE_RANGE  a: first fd, data: int32_t[] of kept fds, ascending, all >= a; flag
  *                CLOSE_RANGE_UNSHARE, of the first operation only and without kept fds
  *   SIGMASK      the signal mask is set to the 64-bit set
@@ -153,6 +157,9 @@ struct program_rlimit {
   X(SETRESUID, NONE, 1, 0, 0)          \
   X(PDEATHSIG, NONE, 1, 0, 0)          \
   X(NO_NEW_PRIVS, NONE, 1, 0, 0)       \
+  X(UNSHARE, NONE, 1, 0, 0)              \
+  X(SETNS, NONE, 1, 0, 0)                \
+  X(PRCTL, BYTES, 8, 40, 40)             \
   X(CLOSE_RANGE, BYTES, 4, 0, 1u << 24) \
   X(SIGMASK, BYTES, 8, 8, 8)           \
   X(EXEC, TABLE, 8, 16, 1u << 24)
@@ -176,6 +183,13 @@ enum program_data { PROGRAM_DATA_NONE, PROGRAM_DATA_BYTES, PROGRAM_DATA_STRING, 
 
 /* CLOSE_RANGE: until here the child may share its table of fds with its parent. */
 #define PROGRAM_CLOSE_RANGE_UNSHARE 1
+
+/* EXEC: what is executed is the file whose fd stands in the last slot; the one candidate is its name. For a
+ * file that the child's root or user can't reach any more. */
+#define PROGRAM_EXEC_BY_FD 4
+
+/* SETRESGID, SETRESUID: a, b and c are the three ids. */
+#define PROGRAM_IDS_EACH 1
 
 /* OPEN: not a user's path, so that it need not be looked at first. */
 #define PROGRAM_OPEN_TRUSTED 1
@@ -203,7 +217,8 @@ enum program_close_rung { PROGRAM_BY_RANGE, PROGRAM_BY_GETDENTS, PROGRAM_BY_FORC
 struct program_context {
   struct program_report *report;
   char **envp;       /* of EXEC; composed by the launcher */
-  int report_socket; /* -1 where the report is in shared memory */
+  int report_socket; /* kept open until exec; -1: there is none */
+  int silent;        /* no report is written to it: memory is shared, or the caller does that */
   int parent_pid;
   int close_rung;      /* enum program_close_rung: where the ladder starts */
   int shares_fds;      /* CLONE_FILES: see program_shares_fds */
@@ -309,6 +324,7 @@ static inline int program_validate(const void *buffer, size_t length, int *bad) 
         if (!program_source_valid(p, op->b)) return -1;
         break;
       case PROGRAM_FCHDIR:
+      case PROGRAM_SETNS:
         if (!program_source_valid(p, op->a)) return -1;
         break;
       case PROGRAM_BLOCKING:
@@ -338,6 +354,7 @@ static inline int program_validate(const void *buffer, size_t length, int *bad) 
         long argv = op->b > 0 ? program_table(p, (uint32_t)op->b) : -1;
         long envp = op->c > 0 ? program_table(p, (uint32_t)op->c) : -1;
         if (candidates < 1 || argv < 0 || envp < 0) return -1;
+        if ((op->flags & PROGRAM_EXEC_BY_FD) && p->n_slots == p->n_inputs) return -1;
         spans[CANDIDATES] = (struct program_span){op->data, (uint64_t)(candidates + 1) * 8};
         spans[ARGV] = (struct program_span){(uint32_t)op->b, (uint64_t)(argv + 1) * 8};
         spans[ENVP] = (struct program_span){(uint32_t)op->c, (uint64_t)(envp + 1) * 8};
@@ -389,6 +406,7 @@ struct program_child {
   const int32_t *targets;
   struct program_context *context;
   struct program_report *report;
+  int executable;   /* -1, or the fd that EXEC is to execute */
   int terminal;     /* whose foreground we took, */
   int group_before; /* and from which group; 0: from none that we can name */
 };
@@ -543,7 +561,7 @@ static inline int program_kept(const struct program_child *c, const struct progr
     if (kept[middle] < fd) low = middle + 1;
     else high = middle;
   }
-  return fd == c->context->report_socket;
+  return fd == c->context->report_socket || fd == c->executable;
 }
 
 static inline long program_close_gap(unsigned first, unsigned last) {
@@ -663,7 +681,7 @@ static inline long program_death_signal(struct program_child *c, int signal) {
 }
 
 static inline void program_send(const struct program_child *c) {
-  if (c->context->report_socket < 0) return;
+  if (c->context->report_socket < 0 || c->context->silent) return;
   while (raw(__NR_write, c->context->report_socket, c->report, sizeof *c->report) == -EINTR) {
   }
 }
@@ -674,6 +692,15 @@ static inline int program_passes(long error) {
          error == -ENODEV || error == -ETIMEDOUT;
 }
 
+static inline long program_execute(const struct program_op *op, const struct program_child *c,
+                                   const char *path) {
+  char *const *argv = (char *const *)(c->buffer + op->b);
+  if (op->flags & PROGRAM_EXEC_BY_FD)
+    return raw(__NR_execveat, c->slots[c->header->n_slots - 1], "", argv, c->context->envp,
+               KERNEL_AT_EMPTY_PATH);
+  return raw(__NR_execve, path, argv, c->context->envp);
+}
+
 /*
  * Tries each candidate past any error (with EXEC_FIRST: past those that pass). The error told is the first that is neither ENOENT nor
  * ENOTDIR, else the last: "permission denied" on one entry of PATH says more than "not found" on
@@ -682,19 +709,18 @@ static inline int program_passes(long error) {
  */
 static inline long program_exec(struct program_child *c, const struct program_op *op) {
   char *const *candidates = (char *const *)(c->buffer + op->data);
-  char *const *argv = (char *const *)(c->buffer + op->b);
   long told = 0;
   int told_index = 0;
   c->report->phase = PROGRAM_PHASE_EXEC;
   program_send(c);
   for (int i = 0; candidates[i] != 0; i++) {
-    long error = raw(__NR_execve, candidates[i], argv, c->context->envp);
+    long error = program_execute(op, c, candidates[i]);
     long pause = 100000;
     for (int again = 0; error == -ETXTBSY && again < op->a; again++) {
       long wait[2] = {0, pause};
       raw(__NR_nanosleep, wait, 0);
       pause *= 2;
-      error = raw(__NR_execve, candidates[i], argv, c->context->envp);
+      error = program_execute(op, c, candidates[i]);
     }
     if (i < PROGRAM_TRIED_MAX) {
       c->report->tried[i] = (uint8_t)-error;
@@ -734,6 +760,11 @@ static inline long program_foreground(struct program_child *c, int fd) {
   return 0;
 }
 
+static inline long program_set_ids(long call, const struct program_op *op) {
+  int each = op->flags & PROGRAM_IDS_EACH;
+  return raw(call, op->a, each ? op->b : op->a, each ? op->c : op->a);
+}
+
 static inline long program_step(struct program_child *c, const struct program_op *op) {
   const char *data = c->buffer + op->data;
   long result;
@@ -759,14 +790,20 @@ static inline long program_step(struct program_child *c, const struct program_op
     case PROGRAM_CHROOT: return raw(__NR_chroot, data);
     case PROGRAM_CHDIR: return raw(__NR_chdir, data);
     case PROGRAM_FCHDIR: return raw(__NR_fchdir, program_source(c, op->a));
-    case PROGRAM_UMASK: return raw(__NR_umask, op->a) < 0 ? -EINVAL : 0;
+    case PROGRAM_UMASK: return raw(__NR_umask, op->a);
     case PROGRAM_SETRLIMIT: return raw(__NR_prlimit64, 0, op->a, data, 0);
     case PROGRAM_SETEUID: return raw(__NR_setresuid, -1, op->a, -1);
     case PROGRAM_SETGROUPS: return raw(__NR_setgroups, op->size / 4, data);
-    case PROGRAM_SETRESGID: return raw(__NR_setresgid, op->a, op->a, op->a);
-    case PROGRAM_SETRESUID: return raw(__NR_setresuid, op->a, op->a, op->a);
+    case PROGRAM_SETRESGID: return program_set_ids(__NR_setresgid, op);
+    case PROGRAM_SETRESUID: return program_set_ids(__NR_setresuid, op);
     case PROGRAM_PDEATHSIG: return program_death_signal(c, op->a);
     case PROGRAM_NO_NEW_PRIVS: return raw(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    case PROGRAM_UNSHARE: return raw(__NR_unshare, op->a);
+    case PROGRAM_SETNS: return raw(__NR_setns, program_source(c, op->a), op->b);
+    case PROGRAM_PRCTL: {
+      const int64_t *arguments = (const int64_t *)data;
+      return raw(__NR_prctl, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4]);
+    }
     case PROGRAM_CLOSE_RANGE: return program_close_range(c, op);
     case PROGRAM_SIGMASK: return raw(__NR_rt_sigprocmask, 2 /* SIG_SETMASK */, data, 0, 8);
     case PROGRAM_EXEC: return program_exec(c, op);
@@ -774,12 +811,8 @@ static inline long program_step(struct program_child *c, const struct program_op
   return -ENOSYS;
 }
 
-/*
- * Runs a validated and relocated program. Runs in: child. Never returns: it execs, or reports the
- * step that failed and exits with 127. Signals are blocked from the clone until SIGMASK.
- */
-__attribute__((noreturn)) static inline void program_run(void *buffer,
-                                                         struct program_context *context) {
+/* Readies a validated and relocated program for its steps. */
+static inline struct program_child program_begin(void *buffer, struct program_context *context) {
   struct program_child c;
   c.buffer = buffer;
   c.header = buffer;
@@ -788,32 +821,58 @@ __attribute__((noreturn)) static inline void program_run(void *buffer,
   c.context = context;
   c.report = context->report;
   c.report->phase = PROGRAM_PHASE_SETUP;
+  c.report->step = -1;
   c.report->detail = PROGRAM_DETAIL_NONE;
+  c.report->n_tried = 0;
+  c.executable = -1;
+  c.terminal = -1;
   c.group_before = 0;
+  return c;
+}
 
-  int step = -1;
-  long error = 0;
-  /* The report's socket must not stand where a later step writes or closes. */
-  if (context->report_socket >= 0 && program_is_taken(&c, context->report_socket)) {
-    error = program_park(&c, context->report_socket);
-    if (error >= 0) {
-      context->report_socket = (int)error;
-      error = 0;
-    }
+/* The report's socket must not stand where a later step writes or closes. */
+static inline long program_move_socket(struct program_child *c) {
+  if (c->context->report_socket < 0 || !program_is_taken(c, c->context->report_socket)) return 0;
+  long copy = program_park(c, c->context->report_socket);
+  if (copy < 0) return copy;
+  c->context->report_socket = (int)copy;
+  return 0;
+}
+
+/* Takes the steps from `first` up to `end`, and counts them in the report. Returns the last one's result, or a negated
+ * errno. An exec that succeeds does not return. */
+static inline long program_steps(struct program_child *c, uint32_t first, uint32_t end) {
+  const struct program_op *ops = (const struct program_op *)(c->buffer + c->header->ops);
+  long result = 0;
+  for (uint32_t i = first; i < end && result >= 0; i++) {
+    c->report->step = (int32_t)i;
+    if (ops[i].code == PROGRAM_CLOSE_RANGE && (ops[c->header->n_ops - 1].flags & PROGRAM_EXEC_BY_FD))
+      c->executable = c->slots[c->header->n_slots - 1];
+    result = program_step(c, &ops[i]);
   }
+  return result;
+}
+
+/* Writes down the step that failed. */
+static inline void program_failed(struct program_child *c, long error) {
+  /* A terminal must not be left to a group that ends now. We are in its foreground: no SIGTTOU. */
+  if (c->group_before > 0) raw(__NR_ioctl, c->terminal, KERNEL_TIOCSPGRP, &c->group_before);
+  c->report->phase = PROGRAM_PHASE_FAILED;
+  c->report->err = (int32_t)-error;
+}
+
+/*
+ * Runs a validated and relocated program. Runs in: child. Never returns: it execs, or reports the
+ * step that failed and exits with 127. Signals are blocked from the clone until SIGMASK.
+ */
+__attribute__((noreturn)) static inline void program_run(void *buffer,
+                                                         struct program_context *context) {
+  struct program_child c = program_begin(buffer, context);
+  long error = program_move_socket(&c);
   /* A handler of the parent must not run here once signals are unblocked: memory is shared. */
   if (error == 0 && context->reset_handlers) error = program_dispose(~0ull, PROGRAM_HANDLER, 0);
-
-  const struct program_op *ops = (const struct program_op *)(c.buffer + c.header->ops);
-  while (error >= 0) {
-    step++;
-    error = program_step(&c, &ops[step]);
-  }
-  /* A terminal must not be left to a group that ends now. We are in its foreground: no SIGTTOU. */
-  if (c.group_before > 0) raw(__NR_ioctl, c.terminal, KERNEL_TIOCSPGRP, &c.group_before);
-  c.report->phase = PROGRAM_PHASE_FAILED;
-  c.report->step = step;
-  c.report->err = (int32_t)-error;
+  if (error >= 0) error = program_steps(&c, 0, c.header->n_ops);
+  program_failed(&c, error);
   program_send(&c);
   for (;;) raw(__NR_exit_group, 127);
 }

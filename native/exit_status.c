@@ -50,14 +50,15 @@ static int above_ours(long peak) {
   return peak > ours;
 }
 
-void exit_status_known(const siginfo_t *info, const struct rusage *usage, double *event) {
+void exit_status_known(const siginfo_t *info, const struct rusage *usage, int64_t peak, double *event) {
+  int its_own = peak >= 0 ? usage->ru_maxrss > peak : above_ours(usage->ru_maxrss);
   event[FIELD_CODE] = info->si_code;
   event[FIELD_STATUS] = info->si_status;
   event[FIELD_UID] = info->si_uid;
   event[FIELD_USAGE] = 1;
   event[FIELD_UTIME] = (double)usage->ru_utime.tv_sec * 1e6 + (double)usage->ru_utime.tv_usec;
   event[FIELD_STIME] = (double)usage->ru_stime.tv_sec * 1e6 + (double)usage->ru_stime.tv_usec;
-  event[FIELD_MAXRSS] = above_ours(usage->ru_maxrss) ? (double)usage->ru_maxrss : -1;
+  event[FIELD_MAXRSS] = its_own ? (double)usage->ru_maxrss : -1;
   event[FIELD_MINFLT] = (double)usage->ru_minflt;
   event[FIELD_MAJFLT] = (double)usage->ru_majflt;
   event[FIELD_INBLOCK] = (double)usage->ru_inblock;
@@ -114,7 +115,7 @@ void exit_status_look(pid_t pid, int pidfd, double *event) {
   info.si_pid = 0;
   if (sys_waitid(P_PIDFD, pidfd, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, &usage) == 0 &&
       info.si_pid != 0) {
-    exit_status_known(&info, &usage, event);
+    exit_status_known(&info, &usage, -1, event);
     return;
   }
   event[FIELD_UID] = -1;

@@ -9,11 +9,13 @@
 #define BROOD_EXIT_STATUS_H
 
 #include <signal.h>
+#include <stdint.h>
 #include <sys/resource.h>
 #include <sys/types.h>
 
-/* Of a child that was waited for. Each fills in a record from CODE on. */
-void exit_status_known(const siginfo_t *info, const struct rusage *usage, double *event);
+/* Of a child that was waited for. Each fills in a record from CODE on. `peak`: of the spawn host that made it, in KiB,
+ * where its own peak of memory began; -1: at ours. */
+void exit_status_known(const siginfo_t *info, const struct rusage *usage, int64_t peak, double *event);
 /* Of a child whose status someone else took, or that was never kept. */
 void exit_status_stolen(int pidfd, double *event);
 /* Of any process whose pidfd is readable. Takes nothing from anyone. */

@@ -15,9 +15,11 @@
 #define EXPORTS_PIPE(X) X(arm) X(remove) X(read) X(write) X(adviseHuge) X(shutdownWrite) X(capacity) X(farInode)
 #define EXPORTS_CHILD(X) X(signal) X(signalGroup) X(watchStops) X(cleanup) X(ref) X(unref)
 #define EXPORTS_CONTAIN(X) X(keptEnded) X(signalStarted) X(clockTicks) X(watchFile)
-#define EXPORTS_FACTS(X) X(isOpen) X(isMainThread) X(account) X(environment) X(injectFault)
+#define EXPORTS_FACTS(X) X(isOpen) X(isMainThread) X(ignoredSignals) X(account) X(environment) X(injectFault)
 #define EXPORTS_WATCH(X) \
   X(pidfdCopy) X(pidfdProcess) X(adoptChild) X(watchProcess) X(signalProcess)
+#define EXPORTS_HOST(X) \
+  X(hostOpen) X(hostSend) X(hostReceive) X(hostFlush) X(becomeChild)
 #define EXPORTS_TERMINAL(X)                                                              \
   X(terminalGroup) X(setTerminalGroup) X(terminalModes) X(setTerminalModes) X(groupOf)    \
   X(sessionOf) X(traceSignal) X(takeSender) X(isReaper) X(reapStrangers)
@@ -33,6 +35,7 @@
   EXPORTS_CONTAIN(X)     \
   EXPORTS_FACTS(X)       \
   EXPORTS_WATCH(X)       \
+  EXPORTS_HOST(X)        \
   EXPORTS_TERMINAL(X)    \
   EXPORTS_POSIX(X)
 

@@ -21,6 +21,23 @@ napi_value export_isMainThread(napi_env env, napi_callback_info info) {
   return integer(env, is_main_thread());
 }
 
+/* ignoredSignals(set: Int32Array[2]): the signals whose disposition is to ignore them. Asked of the kernel: libc keeps
+ * two to itself. */
+napi_value export_ignoredSignals(napi_env env, napi_callback_info info) {
+  struct call call;
+  size_t length;
+  begin(env, info, &call);
+  int32_t *set = memory(env, call.arguments[0], &length);
+  if (set == NULL || length < 2) return integer(env, -EINVAL);
+  set[0] = set[1] = 0;
+  for (int signal = 1; signal <= 64; signal++) {
+    struct program_sigaction action;
+    if (raw(__NR_rt_sigaction, signal, 0, &action, 8) == 0 && (intptr_t)action.handler == 1)
+      set[(signal - 1) / 32] |= (int32_t)(1u << (signal - 1) % 32);
+  }
+  return integer(env, 0);
+}
+
 /* account(name or uid): [uid, gid, group...], or an errno, or -1: no such account. */
 napi_value export_account(napi_env env, napi_callback_info info) {
   struct call call;

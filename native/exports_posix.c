@@ -84,7 +84,7 @@ napi_value export_waitid(napi_env env, napi_callback_info info) {
   if (result != 0) return integer(env, -errno);
   if (state.si_pid == 0) return integer(env, 0);
   if (state.si_code == CLD_EXITED || state.si_code == CLD_KILLED || state.si_code == CLD_DUMPED) {
-    exit_status_known(&state, &usage, record);
+    exit_status_known(&state, &usage, -1, record);
   } else {
     record[FIELD_CODE] = state.si_code;
     record[FIELD_STATUS] = state.si_status;

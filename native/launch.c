@@ -132,7 +132,8 @@ static int reap(const struct launch *launch, pid_t pid, siginfo_t *info) {
  * Whether a child that came as far as the call of exec also came through it. One that did not is
  * still a "clone child", with exit signal 0, for which alone __WCLONE waits; exec changes that
  * before it lets go of our memory, and of the report's socket. Costs no reaping: WNOWAIT. A child
- * of vfork(2) has SIGCHLD from the start: there this can't be told.
+ * of vfork(2) has SIGCHLD from the start, and so has a spawn host's (CLONE_PARENT: the cloner's own exit signal): there
+ * this can't be told.
  */
 static int came_through(pid_t pid) {
   siginfo_t info;
@@ -162,7 +163,7 @@ static void dismiss_keeper(struct launch *launch) {
 }
 
 /* A child that has reported, or was killed before it could. */
-static void judge(struct launch *launch, pid_t pid) {
+void launch_judge(struct launch *launch, pid_t pid) {
   siginfo_t info;
   if (launch->report.phase == PROGRAM_PHASE_FAILED) {
     dismiss_keeper(launch);
@@ -206,7 +207,7 @@ static void run_vfork(struct launch *launch, struct child_start *start) {
       return;
     }
   }
-  judge(launch, pid);
+  launch_judge(launch, pid);
 }
 
 /*
@@ -257,7 +258,7 @@ static void run_fork(struct launch *launch, struct child_start *start) {
     fail(launch, LAUNCH_FAILED_REPORT, error);
     return;
   }
-  judge(launch, pid);
+  launch_judge(launch, pid);
 }
 
 static void run_shared(struct launch *launch, struct child_start *start) {
@@ -276,7 +277,7 @@ static void run_shared(struct launch *launch, struct child_start *start) {
     fail(launch, LAUNCH_FAILED_PIDFD, ENOSYS);
     return;
   }
-  judge(launch, pid);
+  launch_judge(launch, pid);
 }
 
 /* ---- what contains a child. runs in: parent ---------------------------------------------------- */
@@ -408,7 +409,7 @@ static size_t name_length(const char *entry) {
 
 /* Our environment with the table's entries over it. The array is the caller's to free; the strings
  * stay where they are. Returns NULL without memory. */
-static char **compose_environment(char *const *overrides) {
+char **launch_environment(char *const *overrides) {
   size_t n_overrides = 0, n_inherited = 0;
   while (overrides[n_overrides] != NULL) n_overrides++;
   char **inherited = environ;
@@ -432,14 +433,16 @@ static char **compose_environment(char *const *overrides) {
 }
 
 /* Makes both ends of one input: the child's blocking, ours non-blocking, both close-on-exec. */
-static int make_input(int32_t input, int *child, struct launch_end *ours) {
+int launch_make_input(int32_t input, int *child, struct launch_end *ours) {
   int kind = LAUNCH_INPUT_KIND(input);
   int pair[2];
-  int result = kind == LAUNCH_SOCKET ? sys_socketpair(SOCK_STREAM | SOCK_CLOEXEC, pair)
-                                     : sys_pipe2(pair, O_CLOEXEC);
+  int result = kind == LAUNCH_SOCKET    ? sys_socketpair(SOCK_STREAM | SOCK_CLOEXEC, pair)
+               : kind == LAUNCH_PACKETS ? sys_socketpair(SOCK_SEQPACKET | SOCK_CLOEXEC, pair)
+                                        : sys_pipe2(pair, O_CLOEXEC);
   if (result != 0) return -1;
-  int mine = kind == LAUNCH_WE_WRITE ? 1 : 0;
-  if (sys_fcntl(pair[mine], F_SETFL, O_NONBLOCK) != 0) {
+  int mine = kind == LAUNCH_WE_WRITE ? 1 : 0, on = 1;
+  if (sys_fcntl(pair[mine], F_SETFL, O_NONBLOCK) != 0 ||
+      (kind == LAUNCH_PACKETS && setsockopt(pair[1 - mine], SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0)) {
     int error = errno;
     close(pair[0]);
     close(pair[1]);
@@ -474,7 +477,7 @@ void launch_run(struct launch *launch) {
   uint32_t made = 0;
   if (exec->flags & PROGRAM_EXEC_EXTEND_ENV) {
     if (overrides[0] != NULL || environ == NULL) {
-      composed = envp = compose_environment(overrides);
+      composed = envp = launch_environment(overrides);
       if (composed == NULL) fail(launch, LAUNCH_FAILED_MEMORY, ENOMEM);
     } else {
       envp = environ;
@@ -483,7 +486,7 @@ void launch_run(struct launch *launch) {
   if (launch->failure == LAUNCH_OK && stack_ready(launch->stack) != 0)
     fail(launch, LAUNCH_FAILED_MEMORY, errno);
   for (; launch->failure == LAUNCH_OK && made < header->n_inputs; made++) {
-    if (make_input(launch->inputs[made], &slots[made], &launch->ours[made]) != 0) {
+    if (launch_make_input(launch->inputs[made], &slots[made], &launch->ours[made]) != 0) {
       fail(launch, LAUNCH_FAILED_PIPE, errno);
       break;
     }

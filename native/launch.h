@@ -25,14 +25,16 @@ enum launch_failure {
   LAUNCH_FAILED_REPORT,
   LAUNCH_FAILED_CHILD,
   LAUNCH_FAILED_KILLED,
-  LAUNCH_FAILED_WATCH
+  LAUNCH_FAILED_WATCH,
+  LAUNCH_FAILED_HOST /* a spawn host refused, or can't be reached */
 };
 
-/* What to create for an input slot, named from our side: the low two bits. Above them the size of a pipe in
- * units of 4 KiB; 0: as the kernel makes it. */
-enum launch_input { LAUNCH_WE_READ, LAUNCH_WE_WRITE, LAUNCH_SOCKET };
-#define LAUNCH_INPUT_KIND(input) ((input) & 3)
-#define LAUNCH_INPUT_SIZE(input) (((long)(input) >> 2) * 4096)
+/* What to create for an input slot, named from our side: the low three bits. Above them the size of a pipe in units of 4
+ * KiB; 0: as the kernel makes it. PACKETS: a socket that keeps messages apart and tells the far side who sent each, for
+ * a spawn host. */
+enum launch_input { LAUNCH_WE_READ, LAUNCH_WE_WRITE, LAUNCH_SOCKET, LAUNCH_PACKETS };
+#define LAUNCH_INPUT_KIND(input) ((input) & 7)
+#define LAUNCH_INPUT_SIZE(input) (((long)(input) >> 3) * 4096)
 
 /* How a child is contained. Of all that is not asked for: -1, 0, NULL. */
 struct launch_containment {
@@ -86,6 +88,17 @@ void launch_run(struct launch *launch);
 /* launch_run() from a thread that lives as long as the process: the kernel sends a parent-death
  * signal when the cloning *thread* ends. Blocks until done. */
 void launch_run_lasting(struct launch *launch);
+
+/* Makes both ends of one input, kind and size: the child's blocking, ours non-blocking, both close-on-exec. -1 with errno. */
+int launch_make_input(int32_t input, int *child, struct launch_end *ours);
+
+/* The environment that the overrides (of the table in a relocated program) make of the process's own. The
+ * array is the caller's to free, the strings are not. NULL without memory. */
+char **launch_environment(char *const *overrides);
+
+/* What became of a child that shared in the launch's report: sets pid on success, else failure; one that did not
+ * come through its exec is reaped. */
+void launch_judge(struct launch *launch, pid_t pid);
 
 void launch_stack_free(struct launch_stack *stack);
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "exit_status.h"
+#include "host_link.h"
 #include "orphans.h"
 #include "stop_watch.h"
 #include "sys.h"
@@ -74,6 +75,8 @@ struct watch *monitor_watch(struct monitor *m, uint32_t index, int kind) {
  * keep the registration alive. */
 static void close_fd(struct monitor *m, struct watch *watch) {
   if (watch->fd < 0) return;
+  if (watch->link != NULL) host_link_close(watch->link, watch->fd);
+  watch->link = NULL;
   if (watch->registered) epoll_ctl(m->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
   watch->registered = 0;
   close(watch->fd);
@@ -198,6 +201,24 @@ static int64_t add(struct monitor *m, int kind, pid_t pid, int pidfd, struct cle
   watch->registered = 1;
   watch->fd = pidfd;
   watch->pid = pid;
+  watch->peak = -1;
+  watch->cleanup = cleanup;
+  return index;
+}
+
+int64_t monitor_add_relayed(struct monitor *m, pid_t pid, int pidfd, struct cleanup cleanup) {
+  int64_t index = take(m);
+  if (index < 0) {
+    sys_pidfd_send_signal(pidfd, SIGKILL, 0);
+    close(pidfd);
+    return index;
+  }
+  struct watch *watch = &m->watches[index];
+  watch->kind = WATCH_CHILD;
+  watch->kept = 1;
+  watch->fd = pidfd;
+  watch->pid = pid;
+  watch->peak = -1;
   watch->cleanup = cleanup;
   return index;
 }
@@ -240,7 +261,12 @@ void monitor_end_child(struct monitor *m, uint32_t index) {
   struct watch *watch = monitor_watch(m, index, WATCH_CHILD);
   if (watch == NULL || watch->reaped) return;
   epoll_ctl(m->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
-  orphans_end(watch->pid, watch->fd);
+  if (watch->kept) {
+    sys_pidfd_send_signal(watch->fd, SIGKILL, 0);
+    close(watch->fd);
+  } else {
+    orphans_end(watch->pid, watch->fd);
+  }
   watch->fd = -1;
   give_back(m, index);
 }
@@ -266,6 +292,24 @@ int monitor_arm(struct monitor *m, uint32_t index) {
     return -errno;
   watch->registered = 1;
   return 0;
+}
+
+int monitor_add_link(struct monitor *m, uint32_t index, struct host_link *link) {
+  struct watch *watch = monitor_watch(m, index, WATCH_PIPE);
+  if (watch == NULL || watch->registered) return -EBADF;
+  if (sys_epoll_ctl(m->epoll, EPOLL_CTL_ADD, watch->fd, EPOLLIN | EPOLLRDHUP | EPOLLET, key_of(m, index)) != 0)
+    return -errno;
+  watch->registered = 1;
+  watch->kind = WATCH_HOST;
+  watch->link = link;
+  return 0;
+}
+
+int monitor_want_output(struct monitor *m, uint32_t index, int wanted) {
+  struct watch *watch = monitor_watch(m, index, WATCH_HOST);
+  if (watch == NULL) return -EBADF;
+  uint32_t events = EPOLLIN | EPOLLRDHUP | EPOLLET | (wanted ? (uint32_t)EPOLLOUT : 0);
+  return sys_epoll_ctl(m->epoll, EPOLL_CTL_MOD, watch->fd, events, key_of(m, index)) == 0 ? 0 : -errno;
 }
 
 int monitor_remove(struct monitor *m, uint32_t index) {
@@ -350,7 +394,11 @@ static int keep_or_close(struct monitor *m, uint32_t index, int led_group) {
     else if (errno != ESRCH)
       left = GROUP_LOST;
   }
-  if (left == GROUP_LEFT) {
+  if (watch->embryo && left != GROUP_LEFT) {
+    /* Who drives it still has the entry, and gives it back. */
+    close_fd(m, watch);
+    left = GROUP_LEFT;
+  } else if (left == GROUP_LEFT) {
     epoll_ctl(m->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
     watch->registered = 0;
   } else {
@@ -380,13 +428,13 @@ static int reap(struct monitor *m, uint32_t index, double *event) {
   struct watch *watch = &m->watches[index];
   siginfo_t info;
   struct rusage usage;
-  if (watch->reaped) return 0;
+  if (watch->reaped || watch->kept) return 0;
   pid_t group = getpgid(watch->pid);
   int result = sys_wait_child(watch->pid, watch->fd, &info, WEXITED | WNOHANG | __WALL, &usage);
   if (result == 0 && info.si_pid == 0) return 0;
   event[FIELD_INDEX] = index;
   event[FIELD_TYPE] = EVENT_CHILD;
-  if (result == 0) exit_status_known(&info, &usage, event);
+  if (result == 0) exit_status_known(&info, &usage, watch->peak, event);
   else exit_status_stolen(watch->fd, event);
   watch->reaped = 1;
   /* Of one that someone else has reaped, its pidfd will tell whether there is a group. */
@@ -448,9 +496,9 @@ int monitor_collect(struct monitor *m) {
     double *event = m->events + (size_t)n * MONITOR_FIELDS;
     if (m->watches[index].kind == WATCH_CHILD) {
       n += reap(m, index, event);
-    } else if (m->watches[index].kind == WATCH_PIPE) {
+    } else if (m->watches[index].kind == WATCH_PIPE || m->watches[index].kind == WATCH_HOST) {
       event[FIELD_INDEX] = index;
-      event[FIELD_TYPE] = EVENT_PIPE;
+      event[FIELD_TYPE] = m->watches[index].kind == WATCH_PIPE ? EVENT_PIPE : EVENT_HOST;
       event[FIELD_CODE] = ready[i].events;
       n++;
     }

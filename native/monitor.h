@@ -40,18 +40,18 @@ enum monitor_field {
   FIELD_OUBLOCK,
   FIELD_NVCSW,
   FIELD_NIVCSW,
-  FIELD_GROUP, /* CHILD: enum group_left */
+  FIELD_GROUP,   /* CHILD: enum group_left */
 };
 
 /* What is left of the group that a child led (NONE: it led none). All but LEFT free the child's entry. */
 enum group_left { GROUP_GONE, GROUP_LEFT, GROUP_LOST, GROUP_NONE };
 
-enum monitor_event { EVENT_CHILD = 1, EVENT_STATE, EVENT_PIPE };
+enum monitor_event { EVENT_CHILD = 1, EVENT_STATE, EVENT_PIPE, EVENT_HOST };
 /* UNREAPED: it has ended, and its parent may yet let us know; FOREIGN: nobody will. */
 enum unknown_cause { UNKNOWN_STOLEN = 1, UNKNOWN_IGNORED, UNKNOWN_UNREAPED, UNKNOWN_FOREIGN };
 
 /* A PROCESS is somebody's whose end is seen here, and who is never waited for. */
-enum watch_kind { WATCH_FREE, WATCH_CHILD, WATCH_PIPE, WATCH_PROCESS };
+enum watch_kind { WATCH_FREE, WATCH_CHILD, WATCH_PIPE, WATCH_PROCESS, WATCH_HOST };
 
 /* What a child gets when its environment ends: a signal (0: nothing), and after so many milliseconds (-1:
  * never) SIGKILL. */
@@ -67,17 +67,21 @@ struct watch {
   uint8_t reaped;
   uint8_t cleaned;    /* it has got its clean-up signal, or is being terminated */
   uint8_t stops;      /* a stop_watch thread serves it */
-  uint8_t kept;       /* a keeper's child: its keeper reaps it, and tells of its states */
+  uint8_t kept;       /* another process's child, a keeper's or a relay's: that reaps it, and tells of its states */
+  uint8_t embryo;     /* created by a spawn host, has not exec'ed */
   int fd;             /* -1: closed */
   pid_t pid;
   struct cleanup cleanup;
   int64_t kill_at; /* of a cleaned child: sys_now_ms(), -1: never */
   uint64_t far_inode; /* of a socket: its other end */
+  int64_t peak;       /* of a child of a spawn host: the host's own peak of memory, in KiB; -1: ours counts */
+  struct host_link *link; /* of a spawn host's socket */
   uint32_t next;
 };
 
 struct monitor;
 struct mailbox;
+struct host_link;
 
 /* A way of telling that the epoll set is ready. */
 struct delivery {
@@ -124,12 +128,19 @@ int64_t monitor_add_process(struct monitor *monitor, pid_t pid, int pidfd);
 void monitor_keep_child(struct monitor *monitor, uint32_t index);
 /* Its keeper has told that it has ended. Returns an enum group_left. */
 int monitor_kept_ended(struct monitor *monitor, uint32_t index);
+/* The same for a child of a spawn host's, a relay: it is never waited for, and the host tells of its end. On failure
+ * it is killed. */
+int64_t monitor_add_relayed(struct monitor *monitor, pid_t pid, int pidfd, struct cleanup cleanup);
 /* Kills and reaps a child that JavaScript has never heard of, and forgets it. */
 void monitor_end_child(struct monitor *monitor, uint32_t index);
 /* Takes over fd, also on failure. Returns the index. */
 int64_t monitor_add_pipe(struct monitor *monitor, int fd, uint64_t far_inode);
 /* Puts a pipe into the epoll set. */
 int monitor_arm(struct monitor *monitor, uint32_t index);
+/* Makes a pipe entry into a spawn host's socket, and owns the link from then on. */
+int monitor_add_link(struct monitor *monitor, uint32_t index, struct host_link *link);
+/* Whether it is to be told of when the link's socket takes more. */
+int monitor_want_output(struct monitor *monitor, uint32_t index, int wanted);
 /* Closes the entry's fd and forgets it. A child must have been reaped. */
 int monitor_remove(struct monitor *monitor, uint32_t index);
 /* 1: a live child was signalled. 0: it has ended. `ends`: this is what it would get at clean-up, whose

@@ -177,7 +177,7 @@ static int reap(struct sync_run *run, double *record) {
     run->traced = 1;
     return 0;
   }
-  if (result == 0) exit_status_known(&info, &usage, record);
+  if (result == 0) exit_status_known(&info, &usage, -1, record);
   else exit_status_stolen(run->pidfd, record);
   close(run->pidfd);
   run->pidfd = -1;

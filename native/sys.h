@@ -46,7 +46,7 @@
 #define SYS_CALLS(X) \
   X(pipe2) X(socketpair) X(fcntl) X(mmap) X(malloc) X(clone) X(pidfd_open) X(waitid) X(epoll_create) \
   X(epoll_ctl) X(epoll_wait) X(read) X(write) X(pidfd_send_signal) X(pthread_create) X(realloc) \
-  X(ppoll) X(recvmsg)
+  X(ppoll) X(sendmsg) X(recvmsg)
 
 enum sys_call {
 #define X(name) SYS_CALL_##name,
@@ -148,6 +148,11 @@ static inline ssize_t sys_read(int fd, void *data, size_t size) {
 static inline ssize_t sys_write(int fd, const void *data, size_t size) {
   SYS_FAULT(write, -1);
   return write(fd, data, size);
+}
+
+static inline ssize_t sys_sendmsg(int fd, const struct msghdr *message, int flags) {
+  SYS_FAULT(sendmsg, -1);
+  return sendmsg(fd, message, flags);
 }
 
 static inline ssize_t sys_recvmsg(int fd, struct msghdr *message, int flags) {

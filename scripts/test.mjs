@@ -37,5 +37,11 @@ if (pattern !== undefined) {
     ASAN_OPTIONS: "detect_leaks=0",
     UBSAN_OPTIONS: "halt_on_error=1",
   });
+  // The tests of hosts themselves start their own.
+  run(
+    "through a spawn host",
+    integration.filter((path) => !path.includes("/host-")),
+    { LAUNCH_THROUGH: "host" },
+  );
   run("all", all);
 }

@@ -227,6 +227,34 @@ export class UnsupportedError extends BroodError {
   }
 }
 
+/** What a spawn host could not do. */
+export interface HostFailure {
+  /** The operation. */
+  stage: string;
+  /** The kernel's number, 0 if it gave none. */
+  errno: number;
+  /** The path that it was about, if any. */
+  path?: string | undefined;
+}
+
+/**
+ * Says that a spawn host, or a process that it has created, could not do what was asked of it.
+ *
+ * `code` is the errno's name, or `ERR_HOST_ENDED` where the host or that process has ended.
+ */
+export class HostError extends BroodError {
+  readonly stage: string;
+  readonly errno: number;
+  readonly path: string | undefined;
+
+  constructor(message: string, code: string, failure: HostFailure, options?: ErrorOptions) {
+    super(message, code, options);
+    this.stage = failure.stage;
+    this.errno = failure.errno;
+    this.path = failure.path;
+  }
+}
+
 /** The codes of errors that blame the call. The first four are Node's own. */
 export type ArgumentCode =
   | "ERR_INVALID_ARG_TYPE"

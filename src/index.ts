@@ -10,6 +10,7 @@ export {
   DrainError,
   ExitError,
   type Holder,
+  HostError,
   type Omission,
   type Outcome,
   OutputError,
@@ -18,6 +19,9 @@ export {
   TimeoutError,
   UnsupportedError,
 } from "./errors.js";
+export type { Embryo } from "./host/embryo.js";
+export type { SpawnAsyncOptions } from "./host/options.js";
+export { spawnAsync } from "./host/spawn-async.js";
 export type { Signal } from "./kernel/signals.js";
 export type { Keep } from "./process/capture.js";
 export type { ChildFds, WaitOptions } from "./process/child.js";

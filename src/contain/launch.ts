@@ -5,9 +5,9 @@
 import { accessSync, closeSync, constants, openSync } from "node:fs";
 import { type SpawnError, UnsupportedError } from "../errors.js";
 import { EPERM } from "../kernel/errno.js";
-import { type Cleanup, launch } from "../launch/direct.js";
+import { launch } from "../launch/direct.js";
 import { facts } from "../launch/facts.js";
-import type { Launched } from "../launch/launcher.js";
+import type { Cleanup, Launched } from "../launch/launcher.js";
 import { keeperPath } from "../native/addon.js";
 import type { Planned } from "../program/make-plan.js";
 import { mapIds, NAMESPACES } from "../program/namespaces.js";

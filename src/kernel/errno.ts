@@ -26,6 +26,7 @@ export const EPIPE = 32;
 export const ENOSYS = 38;
 export const ENOTSUP = 95;
 export const ECONNRESET = 104;
+export const ENOTCONN = 107;
 
 const words: Record<number, string> = {
   [ENOENT]: "no such file or directory",

@@ -50,6 +50,11 @@ export class Monitor {
     this.native.remove(index);
   }
 
+  /** Tells an event that came by another way than the epoll set. */
+  deliver(index: number, events: Float64Array, base: number): void {
+    this.#watchers[index]?.onEvent(events, base);
+  }
+
   /** Holds the event loop, until as many releases. */
   hold(): void {
     if (this.#holds++ === 0) this.native.ref();

@@ -17,7 +17,7 @@ import { checkPath } from "../program/validate.js";
 import { ProgramWriter } from "../program/writer.js";
 import { facts } from "./facts.js";
 import { LAUNCH, launchError, notOpen, notWatched, nowhereToSearch } from "./failure.js";
-import type { Enclosure, Launched } from "./launcher.js";
+import type { Cleanup, Enclosure, Launched } from "./launcher.js";
 
 const writer = new ProgramWriter();
 /** errno, step, detail, signal, count, and an errno for each candidate: PROGRAM_TRIED_MAX. */
@@ -55,19 +55,14 @@ function open(file: unknown, make: () => Planned): Planned {
   }
 }
 
-/** What a child gets when this environment ends: a signal (0: nothing), and SIGKILL after so many ms (-1: never). */
-export interface Cleanup {
-  signal: number;
-  grace: number;
-}
-
 /**
- * Starts a child.
+ * Starts a child. `lasting`: from a thread that lives as long as the process, because whom it makes shares its parent.
  *
  * @throws SpawnError, and nothing is left behind.
  */
-export function launch({ plan }: Planned, cleanup: Cleanup, enclosure?: Enclosure): Launched {
-  const room = run(watching(plan).native, plan, cleanup, 0, enclosure);
+export function launch({ plan }: Planned, cleanup: Cleanup, enclosure?: Enclosure, lasting = false): Launched {
+  const thread = lasting && !isMainThread ? FLAG.lasting : 0;
+  const room = run(watching(plan).native, plan, cleanup, thread, enclosure);
   const pipes = plan.setup.fds.inputs.map(({ kind, target, size }, i) => ({ index: room[2 + i] as number, target, kind, size }));
   const launched = { index: room[0] as number, pid: room[1] as number, pipes };
   if (enclosure?.keeper === undefined) return launched;

@@ -2,11 +2,37 @@
  * What planning asks of the world: this process's fds, accounts and environment.
  */
 
+import { readdirSync, readFileSync } from "node:fs";
 import { SpawnError } from "../errors.js";
 import { errnoName, errnoWords } from "../kernel/errno.js";
 import { isMainThread } from "../kernel/main-thread.js";
+import type { SignalSet } from "../kernel/signals.js";
 import { addon } from "../native/addon.js";
 import type { Facts } from "../program/options.js";
+
+const O_CLOEXEC = 0o2000000;
+
+/** Gives the fds of ours, from 0 up, that a child would inherit. */
+export function inheritableFds(): number[] {
+  const inherited: number[] = [];
+  for (const name of readdirSync("/proc/self/fdinfo")) {
+    try {
+      const flags = /^flags:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${name}`, "utf8"))?.[1];
+      if (flags !== undefined && (Number.parseInt(flags, 8) & O_CLOEXEC) === 0) inherited.push(Number(name));
+    } catch {
+      // The directory's own fd, gone by now.
+    }
+  }
+  return inherited;
+}
+
+const ignored = new Int32Array(2);
+
+/** Gives the set of signals that this process ignores. */
+export function ignoredSignals(): SignalSet {
+  addon().ignoredSignals(ignored);
+  return [ignored[0] as number, ignored[1] as number];
+}
 
 const REPLACEMENT = "\ufffd";
 

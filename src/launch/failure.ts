@@ -12,8 +12,21 @@ import type { Plan } from "../program/plan.js";
 import type { Text } from "../program/writer.js";
 
 /** `enum launch_failure` of native/launch.h. */
-export const LAUNCH = { ok: 0, child: 6, killed: 7 } as const;
-const PARENT_STAGES: Record<number, ParentStage> = { 1: "pipe", 2: "memory", 3: "clone", 4: "pidfd", 5: "report", 8: "watch" };
+export const LAUNCH = { ok: 0, child: 6, killed: 7, host: 9 } as const;
+const PARENT_STAGES: Record<number, ParentStage> = {
+  1: "pipe",
+  2: "memory",
+  3: "clone",
+  4: "pidfd",
+  5: "report",
+  8: "watch",
+  9: "host",
+};
+
+/** Gives the stage of a launch that failed before the child's own steps. */
+export function launchStage(failure: number): ParentStage {
+  return PARENT_STAGES[failure] ?? "setup";
+}
 
 /** `enum child_step` of native/child.h: what no operation stands for. */
 const CHILD_STEPS: Record<number, ParentStage> = { [-2]: "cgroup", [-3]: "idMap", [-4]: "keeper" };
@@ -49,7 +62,7 @@ export function launchError(failure: number, out: Int32Array, plan: Plan, subjec
     return spawnError(plan, "ERR_SPAWN_KILLED", "setup", 0, `the child ${by} during its set-up`);
   }
   if (failure === LAUNCH.child) return childError(report, plan, subjects);
-  const stage = PARENT_STAGES[failure] ?? "setup";
+  const stage = launchStage(failure);
   const hint = stage === "clone" && report.errno === EAGAIN ? ", a limit on processes (RLIMIT_NPROC, pids.max) is reached" : "";
   return failed(plan, stage, report.errno, `cannot ${STAGE_WORDS[stage]}: ${errnoWords(report.errno)}${hint}`);
 }
@@ -72,6 +85,20 @@ export function noPipe(plan: { file: Text }, errno: number): SpawnError {
 /** Makes the error for a file that no entry of the search path could hold. */
 export function nowhereToSearch(plan: { file: Text }): SpawnError {
   return failed(plan, "exec", ENOENT, "the search path has no absolute entry");
+}
+
+/** Makes the error of a spawn whose host has ended. */
+export function hostEnded(plan: { file: Text }, cause: Error): SpawnError {
+  const message = `cannot spawn ${showText(plan.file)}: the spawn host has ended (ERR_HOST_ENDED at host)`;
+  return new SpawnError(message, "ERR_HOST_ENDED", { stage: "host", errno: 0, file: asString(plan.file) }, { cause });
+}
+
+/** Makes the error of a spawn whose host could not be started, of the error of that. */
+export function hostNotStarted(plan: { file: Text }, cause: SpawnError): SpawnError {
+  const { stage, errno, code } = cause;
+  const why = cause.message.replace(/^cannot spawn "[^"]*": /, "");
+  const message = `cannot spawn ${showText(plan.file)}: ${why}`;
+  return new SpawnError(message, code, { stage, errno, file: asString(plan.file) }, { cause });
 }
 
 function childError(report: Report, plan: Plan, subjects: Subject[]): Error {

@@ -2,6 +2,7 @@
  * What a way of launching gives back: a child that has exec'ed, watched by this environment's monitor.
  */
 
+import type { Planned } from "../program/make-plan.js";
 import type { InputKind } from "../program/plan.js";
 
 /** Our end of one of the child's fds. */
@@ -41,4 +42,20 @@ export interface Enclosure {
   maps?: { uid: string; gid: string; denySetgroups: boolean } | undefined;
   /** Its parent is to be a keeper. */
   keeper?: { path: string; role: "keep" | "init" } | undefined;
+}
+
+/** What a child gets when this environment ends: a signal (0: nothing), and SIGKILL after so many ms (-1: never). */
+export interface Cleanup {
+  signal: number;
+  grace: number;
+}
+
+/** A way of launching that does not block: through a spawn host. The direct one is `launch` of direct.ts. */
+export interface Launcher {
+  /**
+   * Starts a child. It must be watched in the very turn in which this settles.
+   *
+   * @throws SpawnError, and nothing is left behind.
+   */
+  launch(planned: Planned, cleanup: Cleanup): Promise<Launched>;
 }

@@ -82,9 +82,20 @@ export interface Addon {
   cleanup(): number;
   ref(): number;
   unref(): number;
+  /** Makes a pipe entry into the link to a spawn host, or (1) an embryo. */
+  hostOpen(index: number, embryo: number): number;
+  /** Sends a request; gives 0 or an `enum launch_failure`. `out` before and after: see exports_host.c. */
+  hostSend(index: number, type: number, id: number, program: Uint8Array | null, inputs: Int32Array, out: Int32Array): number;
+  /** Reads an answer (1), a state (2) or nothing (0): see exports_host.c. */
+  hostReceive(index: number, out: Int32Array, record: Float64Array): number;
+  hostFlush(index: number): number;
+  /** An embryo has exec'ed: it is a child as any from now on, with that clean-up. */
+  becomeChild(index: number, signal: number, grace: number): number;
   isOpen(fd: number): number;
   /** 1: it was loaded by the main thread. */
   isMainThread(): number;
+  /** Fills in the set of signals that we ignore: two words of 32. */
+  ignoredSignals(set: Int32Array): number;
   /** Gives [uid, gid, groups...], or -1: no such account, or an errno. */
   account(nameOrUid: string | number): number[] | number;
   /** Gives the process's own environment block, each entry ended by a NUL. */
@@ -140,6 +151,13 @@ export function keeperPath(): string {
 }
 
 let loaded: Addon | undefined;
+
+/** Gives the path of the spawn host's program, a file that travels beside the addon. */
+export function hostPath(): string {
+  const path = process.env["BROOD_HOST_PATH"];
+  if (path !== undefined && path !== "") return path;
+  return fileURLToPath(new URL(`../../prebuilds/linux-${process.arch}/brood-host`, import.meta.url));
+}
 
 /**
  * Gives the addon, loading it on first use: importing brood must work everywhere.

@@ -38,6 +38,16 @@ export function run<const Options extends RunOptions = object>(
   options?: Options,
 ): Promise<RunResult<Options>>;
 export async function run(file: PathLike, args?: unknown, options?: unknown): Promise<unknown> {
+  return runBy(async (...call) => start(...call), file, args, options);
+}
+
+/** Runs a command that `start` starts. */
+export async function runBy(
+  starter: (...call: Parameters<typeof start>) => Promise<Child>,
+  file: PathLike,
+  args: unknown,
+  options: unknown,
+): Promise<unknown> {
   const call = readArguments<RunOptions>(args, options, RUN_OPTION_NAMES);
   const { input, encoding: _, reject: __, ...rest } = call.options;
   const { encoding, reject } = readRun(call.options);
@@ -46,7 +56,7 @@ export async function run(file: PathLike, args?: unknown, options?: unknown): Pr
     if (!simple && !isIterable(input)) throw wrongType("options.input", "a string, bytes or an iterable of them", input);
     checkInput(input, rest);
   }
-  const child = start(file, call.args, rest, [input === undefined ? "ignore" : "pipe", "pipe", "pipe"], DRAIN_WHILE_BUSY);
+  const child = await starter(file, call.args, rest, [input === undefined ? "ignore" : "pipe", "pipe", "pipe"], DRAIN_WHILE_BUSY);
   const [result, failure] = await Promise.all([
     child.output({ encoding }),
     input === undefined ? undefined : feedOrTerminate(child, input),

@@ -2,9 +2,12 @@
  * spawn: options -> plan -> launch -> Child.
  */
 
+import type { Containment } from "../contain/containment.js";
 import { launchContained } from "../contain/launch.js";
-import { AbortError } from "../errors.js";
-import { type Cleanup, launch, plan } from "../launch/direct.js";
+import { AbortError, UnsupportedError } from "../errors.js";
+import { launch, plan } from "../launch/direct.js";
+import type { Cleanup, Launched, Launcher } from "../launch/launcher.js";
+import type { Planned } from "../program/make-plan.js";
 import type { PathLike, TextLike } from "../program/options.js";
 import type { Plan } from "../program/plan.js";
 import type { StdioDefaults } from "../program/stdio.js";
@@ -21,7 +24,8 @@ import {
   type SpawnOptions,
 } from "./options.js";
 
-const PIPES: StdioDefaults = ["pipe", "pipe", "pipe"];
+/** What fds 0 to 2 are where nothing is said. */
+export const PIPES: StdioDefaults = ["pipe", "pipe", "pipe"];
 
 /**
  * Starts a child process. Synchronous: when it returns the child has exec'ed.
@@ -47,6 +51,45 @@ export function spawn(file: PathLike, args?: unknown, options?: unknown): Child<
   return start(file, call.args, call.options, PIPES, DRAIN_TO_THE_END);
 }
 
+/** A child that is about to be launched, by whichever way. */
+export interface Prepared {
+  planned: Planned;
+  cleanup: Cleanup;
+  life: Life;
+  /** Throws an AbortError if its signal has aborted. */
+  checkAborted(): void;
+  /** Makes the child of what a launcher gave, in the turn in which it did. */
+  child(launched: Launched, containment?: Containment): Child<SpawnOptions>;
+}
+
+/** Checks everything that can be checked before anything is created. Option names have been. */
+export function prepare(
+  file: unknown,
+  args: unknown,
+  options: SpawnOptions,
+  defaults: StdioDefaults,
+  drain: DrainPlan,
+): Prepared {
+  const life = readLife(options, drain);
+  const planned = plan(file, args, withOwnGroup(options, life), defaults);
+  const { command, args: words, cwd } = commandOf(planned.plan);
+  const checkAborted = (): void => {
+    if (life.signal?.aborted) throw notStarted(command, words, life.signal);
+  };
+  checkAborted();
+  const data = typeof planned.data === "string" ? Buffer.from(planned.data) : planned.data;
+  return {
+    planned,
+    cleanup: {
+      signal: life.cleanup ? life.killSignal : 0,
+      grace: life.forceKillAfterDelay === false ? -1 : life.forceKillAfterDelay,
+    },
+    life,
+    checkAborted,
+    child: (launched, containment) => new Child({ launched, command, args: words, cwd, life, data, containment }),
+  };
+}
+
 /** Starts a child with checked option names. Shared with `run`, which has other defaults. */
 export function start(
   file: unknown,
@@ -55,23 +98,42 @@ export function start(
   defaults: StdioDefaults,
   drain: DrainPlan,
 ): Child<SpawnOptions> {
-  const life = readLife(options, drain);
-  const planned = plan(file, args, withOwnGroup(options, life), defaults);
-  const { command, args: words, cwd } = commandOf(planned.plan);
-  if (life.signal?.aborted) {
-    throw new AbortError(
-      `${describeCommand({ command, args: words })} was not started: the signal has aborted already`,
-      life.signal.reason,
-    );
+  const prepared = prepare(file, args, options, defaults, drain);
+  const { planned, cleanup, life } = prepared;
+  if (!life.contain) return prepared.child(launch(planned, cleanup));
+  const started = launchContained(planned, cleanup, life.contain);
+  return prepared.child(started.launched, started.containment);
+}
+
+/** The same by a launcher that does not block. Aborted meanwhile: the child is killed and reaped first. */
+export async function startBy(launcher: Launcher, prepared: Prepared): Promise<Child<SpawnOptions>> {
+  checkUncontained(prepared);
+  return unlessAborted(prepared, prepared.child(await launcher.launch(prepared.planned, prepared.cleanup)));
+}
+
+/**
+ * Throws for what only a clone of our own can do.
+ *
+ * @throws UnsupportedError for `contain`, and for a new user namespace, whose id maps the parent of the clone writes.
+ */
+export function checkUncontained({ life, planned }: Prepared): void {
+  if (life.contain) throw new UnsupportedError("contain-through-host", "cannot contain a child that is started through a host");
+  if (planned.plan.setup.namespaces.maps === undefined) return;
+  throw new UnsupportedError("user-namespace-through-host", "cannot start a child in a user namespace through a host");
+}
+
+/** Gives a child that took its time to start; aborted meanwhile it is killed and reaped first. */
+export async function unlessAborted(prepared: Prepared, child: Child<SpawnOptions>): Promise<Child<SpawnOptions>> {
+  if (prepared.life.signal?.aborted) {
+    child[Symbol.dispose]();
+    await child.closed;
   }
-  const cleanup: Cleanup = {
-    signal: life.cleanup ? life.killSignal : 0,
-    grace: life.forceKillAfterDelay === false ? -1 : life.forceKillAfterDelay,
-  };
-  const started = life.contain && launchContained(planned, cleanup, life.contain);
-  const launched = started?.launched ?? launch(planned, cleanup);
-  const data = typeof planned.data === "string" ? Buffer.from(planned.data) : planned.data;
-  return new Child({ launched, command, args: words, cwd, life, data, containment: started?.containment });
+  prepared.checkAborted();
+  return child;
+}
+
+function notStarted(command: string, args: readonly string[], signal: AbortSignal): AbortError {
+  return new AbortError(`${describeCommand({ command, args })} was not started: the signal has aborted already`, signal.reason);
 }
 
 /** Gives what messages and results tell of a command. */

@@ -30,6 +30,9 @@ export const OPERATIONS = [
   "SETRESUID",
   "PDEATHSIG",
   "NO_NEW_PRIVS",
+  "UNSHARE",
+  "SETNS",
+  "PRCTL",
   "CLOSE_RANGE",
   "SIGMASK",
   "EXEC",
@@ -64,11 +67,26 @@ export type ChildStage =
   | "setuid"
   | "parentDeathSignal"
   | "noNewPrivs"
+  | "unshare"
+  | "setns"
+  | "prctl"
   | "closeFds"
   | "exec";
 
 /** Where a spawn can fail before the child's own steps. */
-export type ParentStage = "pipe" | "memory" | "clone" | "pidfd" | "report" | "watch" | "setup" | "cgroup" | "idMap" | "keeper";
+export type ParentStage =
+  | "pipe"
+  | "memory"
+  | "clone"
+  | "pidfd"
+  | "report"
+  | "watch"
+  | "setup"
+  | "cgroup"
+  | "idMap"
+  | "keeper"
+  | "host"
+  | "preexec";
 
 export type Stage = ChildStage | ParentStage;
 
@@ -100,6 +118,9 @@ export const STAGE_OF: Record<Operation, ChildStage> = {
   SETRESUID: "setuid",
   PDEATHSIG: "parentDeathSignal",
   NO_NEW_PRIVS: "noNewPrivs",
+  UNSHARE: "unshare",
+  SETNS: "setns",
+  PRCTL: "prctl",
   CLOSE_RANGE: "closeFds",
   SIGMASK: "signals",
   EXEC: "exec",
@@ -129,6 +150,9 @@ export const STAGE_WORDS: Record<Stage, string> = {
   setuid: "set the user id to",
   parentDeathSignal: "set the parent-death signal",
   noNewPrivs: "set no_new_privs",
+  unshare: "leave the namespaces",
+  setns: "join the namespace of",
+  prctl: "set the process attribute",
   closeFds: "close the other fds",
   exec: "execute",
   pipe: "create a pipe",
@@ -141,4 +165,6 @@ export const STAGE_WORDS: Record<Stage, string> = {
   cgroup: "join the cgroup",
   idMap: "write the id maps of the user namespace",
   keeper: "start the keeper",
+  host: "use the spawn host",
+  preexec: "run preexec",
 };

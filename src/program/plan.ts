@@ -6,15 +6,19 @@ import type { SignalSet } from "../kernel/signals.js";
 import type { NamespacePlan } from "./namespaces.js";
 import type { Text } from "./writer.js";
 
-/** What the launcher creates for a child's fd; named from our side. In the order of `enum launch_input`. */
-export const INPUT = { weRead: 0, weWrite: 1, socket: 2 } as const;
+/**
+ * What the launcher creates for a child's fd; named from our side. In the order of `enum launch_input`. `packets`
+ * is the socket of a spawn host; `directory`, our current one, is for launching through a host only.
+ */
+export const INPUT = { weRead: 0, weWrite: 1, socket: 2, packets: 3, directory: 4 } as const;
 export type InputKind = (typeof INPUT)[keyof typeof INPUT];
 
 /** Where a child's fd comes from. */
 export type Source =
   | { from: "input"; input: number } // the child's end of inputs[input]
   | { from: "parent"; fd: number } // an open fd of ours
-  | { from: "open"; open: number }; // opens[open]
+  | { from: "open"; open: number } // opens[open]
+  | { from: "child"; fd: number }; // an fd that the child has already, where it has been created before
 
 /** A file that the child opens. */
 export interface OpenFile {
@@ -59,6 +63,8 @@ export interface Plan {
 export interface Setup {
   /** It is one of a few that come again and again: what is made of it is worth keeping. */
   common: boolean;
+  /** An fd of ours of the executable, which the child executes by it: its root and user may hide the path. */
+  byFd?: number;
   fds: FdMap;
   closeFds: boolean;
   cwd: Text | number | undefined;

@@ -2,7 +2,7 @@
  * How integration tests start children: one place, so that each way of launching runs all of them.
  */
 
-import { type Child, type SpawnOptions, spawn } from "brood";
+import { type Child, type SpawnOptions, spawn, spawnAsync } from "brood";
 
 type Args = readonly (string | Uint8Array)[];
 
@@ -12,5 +12,5 @@ export async function launch<const Options extends SpawnOptions = Record<never, 
   args: Args = [],
   options?: Options,
 ): Promise<Child<Options>> {
-  return spawn(file, args, options);
+  return process.env["LAUNCH_THROUGH"] === "host" ? spawnAsync(file, args, options) : spawn(file, args, options);
 }

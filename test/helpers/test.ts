@@ -4,7 +4,7 @@
 
 import { readdirSync, readlinkSync } from "node:fs";
 import { test as nodeTest, type TestContext } from "node:test";
-import { run, spawn } from "brood";
+import { run, spawn, spawnAsync } from "brood";
 import { takeStock } from "./leaks.js";
 
 function linkOf(fd: string): string {
@@ -26,6 +26,8 @@ const warm = (async () => {
   await child.closed;
   // The thread that watched for stops ends, and closes its pidfd, a little later than the child.
   while (pidfds() > before) await new Promise(setImmediate);
+  // The spawn host of this environment stays, with its pidfd and its socket.
+  await (await spawnAsync("true")).closed;
   return process.stdout.isTTY;
 })();
 

@@ -19,7 +19,7 @@ async function reportAs(options: SpawnOptions): Promise<Report> {
   chmodSync(files.directory, 0o755);
   copyFileSync(childPath("report"), files.path("report"));
   chmodSync(files.path("report"), 0o755);
-  return reportOf(options, { file: files.path("report") });
+  return await reportOf(options, { file: files.path("report") });
 }
 
 const all = (id: number): string[] => Array<string>(4).fill(String(id));

@@ -94,7 +94,7 @@ test("a terminal on fd 0 alone is no controlling terminal, with or without a ses
 
 test("{file} of a terminal does not become the controlling one by being opened", async () => {
   using terminal = new Terminal();
-  const file = `/proc/self/fd/${terminal.slave}`;
+  const file = `/proc/${process.pid}/fd/${terminal.slave}`;
   const report = await reportOf({ session: true, fds: { 3: { file, mode: "r+" } } });
   assert.equal(report.fds[3]?.rdev, terminal.device);
   assert.equal(report.tty, 0);

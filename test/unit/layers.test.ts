@@ -19,6 +19,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["launch"],
   ["contain"],
   ["process"],
+  ["host"],
   ["cli", "protocol", "posix", "compat"],
 ];
 const LEAVES = ["errors.ts", "states.ts"];

@@ -26,6 +26,7 @@ function shown({ inputs, opens, entries, closes }: FdMap): Record<number, string
   for (const { target, source } of entries) {
     if (source.from === "parent") result[target] = `parent ${source.fd}`;
     else if (source.from === "open") result[target] = `open ${opens[source.open]?.path}`;
+    else if (source.from === "child") result[target] = `its own ${source.fd}`;
     else result[target] = `${kinds[inputs[source.input]?.kind as number]} #${source.input}`;
   }
   for (const target of closes) result[target] = "closed";
@@ -85,7 +86,7 @@ test("a pipe's size is handed on, in units of 4 KiB above its kind", () => {
   const stdio: ProgramOptions["stdio"] = ["pipe", { pipe: "r", size: 1 << 20 }, { pipe: "w", size: 5000 }];
   const { plan: planned, program } = compileCall("/bin/x", [], { stdio });
   assert.deepEqual(planned.setup.fds.inputs[1], { kind: WE_READ, target: 1, size: 1 << 20 });
-  assert.deepEqual([...program.inputs], [WE_WRITE, WE_READ | (256 << 2), WE_WRITE | (2 << 2)]);
+  assert.deepEqual([...program.inputs], [WE_WRITE, WE_READ | (256 << 3), WE_WRITE | (2 << 3)]);
 });
 
 test("a file is opened in the mode that is asked for", () => {

@@ -1,0 +1,303 @@
+/* See host_link.h. unix(7), cmsg(3), memfd_create(2). */
+#include "host_link.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "orphans.h"
+#include "sys.h"
+
+/* A packet that the socket has not taken yet, with copies of its fds. */
+struct packet {
+  struct packet *next;
+  size_t size;
+  uint32_t n_fds;
+  int fds[HOST_PACKET_FDS];
+  char bytes[]; /* struct host_header and its part of the payload */
+};
+
+struct host_link {
+  int embryo;
+  uint32_t unanswered;
+  uint32_t last_answered;
+  struct packet *first;
+  struct packet **last;
+  struct host_shared *shared; /* NULL for an embryo */
+  char *room;
+  size_t room_size;
+};
+
+#define PAGE 4096
+/* How long the end of an environment waits for answers that are under way. */
+#define PATIENCE_MS 1000
+
+int host_link_open(int embryo, struct host_link **opened, int *page) {
+  *page = -1;
+  struct host_link *link = calloc(1, sizeof *link);
+  if (link == NULL) return ENOMEM;
+  link->embryo = embryo;
+  link->last = &link->first;
+  if (!embryo) {
+    int fd = memfd_create("brood-host", MFD_CLOEXEC);
+    void *shared = MAP_FAILED;
+    if (fd >= 0 && ftruncate(fd, PAGE) == 0) shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (shared == MAP_FAILED) {
+      int error = errno;
+      if (fd >= 0) close(fd);
+      free(link);
+      return error;
+    }
+    link->shared = shared;
+    *page = fd;
+  }
+  *opened = link;
+  return 0;
+}
+
+char *host_link_room(struct host_link *link, size_t size) {
+  if (size > link->room_size) {
+    char *room = sys_malloc(size * 2);
+    if (room == NULL) return NULL;
+    free(link->room);
+    link->room = room;
+    link->room_size = size * 2;
+  }
+  return link->room;
+}
+
+/* ---- sending ------------------------------------------------------------------------------------------ */
+
+static ssize_t send_packet(int socket, const void *header, const void *payload, size_t size, const int *fds,
+                           uint32_t n_fds) {
+  struct iovec parts[2] = {{(void *)header, sizeof(struct host_header)}, {(void *)payload, size}};
+  union {
+    struct cmsghdr align;
+    char space[CMSG_SPACE(HOST_PACKET_FDS * sizeof(int))];
+  } control;
+  struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+  if (n_fds > 0) {
+    message.msg_control = &control;
+    message.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+    memset(&control, 0, message.msg_controllen);
+    struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+    memcpy(CMSG_DATA(rights), fds, n_fds * sizeof(int));
+  }
+  ssize_t n;
+  do n = sys_sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  while (n < 0 && errno == EINTR);
+  return n;
+}
+
+static void packet_free(struct packet *packet) {
+  for (uint32_t i = 0; i < packet->n_fds; i++) close(packet->fds[i]);
+  free(packet);
+}
+
+static void packets_free(struct packet *packet) {
+  while (packet != NULL) {
+    struct packet *next = packet->next;
+    packet_free(packet);
+    packet = next;
+  }
+}
+
+static struct packet *packet_new(const struct host_header *header, const char *payload, size_t size,
+                                 const int *fds, uint32_t n_fds) {
+  struct packet *packet = sys_malloc(sizeof *packet + sizeof *header + size);
+  if (packet == NULL) {
+    errno = ENOMEM;
+    return NULL;
+  }
+  packet->next = NULL;
+  packet->size = size;
+  packet->n_fds = 0;
+  memcpy(packet->bytes, header, sizeof *header);
+  if (size > 0) memcpy(packet->bytes + sizeof *header, payload, size);
+  for (uint32_t i = 0; i < n_fds; i++) {
+    int copy = sys_fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
+    if (copy < 0) {
+      int error = errno;
+      packet_free(packet);
+      errno = error;
+      return NULL;
+    }
+    packet->fds[packet->n_fds++] = copy;
+  }
+  return packet;
+}
+
+/* Errors that pass: the socket is full, or too many fds are on their way (unix(7), ETOOMANYREFS). */
+static int passing(int error) { return error == EAGAIN || error == ENOBUFS || error == ETOOMANYREFS; }
+
+int host_link_flush(struct host_link *link, int socket) {
+  while (link->first != NULL) {
+    struct packet *packet = link->first;
+    if (send_packet(socket, packet->bytes, packet->bytes + sizeof(struct host_header), packet->size, packet->fds,
+                    packet->n_fds) < 0)
+      return passing(errno) ? 1 : -errno;
+    link->first = packet->next;
+    if (link->first == NULL) link->last = &link->first;
+    packet_free(packet);
+  }
+  return 0;
+}
+
+int host_link_send(struct host_link *link, int socket, int type, uint32_t id, const void *payload, size_t size,
+                   const int *fds, uint32_t n_fds) {
+  struct host_header header = {.magic = HOST_MAGIC,
+                               .version = HOST_VERSION,
+                               .type = (uint16_t)type,
+                               .id = id,
+                               .size = (uint32_t)size,
+                               .n_fds = n_fds};
+  if (size > HOST_MOST_BYTES) return -E2BIG;
+  if (n_fds > HOST_MOST_FDS) return -EMFILE;
+  if (size <= HOST_PACKET && n_fds <= HOST_PACKET_FDS && link->first == NULL) {
+    if (send_packet(socket, &header, payload, size, fds, n_fds) >= 0) {
+      link->unanswered++;
+      return 0;
+    }
+    if (!passing(errno)) return -errno;
+  }
+  /* All parts first: a message of which only some can be made must not begin. */
+  struct packet *first = NULL, **last = &first;
+  uint64_t at = 0;
+  uint32_t fd_at = 0;
+  do {
+    size_t bytes = size - at < HOST_PACKET ? size - at : HOST_PACKET;
+    uint32_t more = n_fds - fd_at < HOST_PACKET_FDS ? n_fds - fd_at : HOST_PACKET_FDS;
+    header.offset = (uint32_t)at;
+    header.fd_offset = fd_at;
+    struct packet *packet = packet_new(&header, (const char *)payload + at, bytes, fds + fd_at, more);
+    if (packet == NULL) {
+      int error = errno;
+      packets_free(first);
+      return -error;
+    }
+    *last = packet;
+    last = &packet->next;
+    at += bytes;
+    fd_at += more;
+  } while (at < size || fd_at < n_fds);
+  *link->last = first;
+  link->last = last;
+  link->unanswered++;
+  int result = host_link_flush(link, socket);
+  /* Its end is being reported: the request is answered by that. */
+  return result < 0 ? 1 : result;
+}
+
+/* ---- receiving ---------------------------------------------------------------------------------------- */
+
+int host_link_receive(struct host_link *link, int socket, struct host_received *received) {
+  struct host_header header;
+  union {
+    struct host_answer answer;
+    struct host_state state;
+  } payload;
+  union {
+    struct cmsghdr align;
+    char space[CMSG_SPACE(4 * sizeof(int))];
+  } control;
+  struct iovec parts[2] = {{&header, sizeof header}, {&payload, sizeof payload}};
+  struct msghdr message = {
+      .msg_iov = parts, .msg_iovlen = 2, .msg_control = &control, .msg_controllen = sizeof control.space};
+  ssize_t n;
+  do n = sys_recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  while (n < 0 && errno == EINTR);
+  if (n < 0) return errno == EAGAIN ? 0 : errno == ECONNRESET ? -ENOTCONN : -errno;
+  if (n == 0) return -ENOTCONN;
+
+  received->fd = -1;
+  received->lost_fd = (message.msg_flags & MSG_CTRUNC) != 0;
+  for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c != NULL; c = CMSG_NXTHDR(&message, c)) {
+    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
+    const int *fds = (const int *)CMSG_DATA(c);
+    size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof *fds;
+    for (size_t i = 0; i < count; i++) {
+      if (received->fd < 0) received->fd = fds[i];
+      else close(fds[i]);
+    }
+  }
+  size_t size = (size_t)n < sizeof header ? 0 : (size_t)n - sizeof header;
+  const size_t least = offsetof(struct host_answer, report) + offsetof(struct program_report, tried);
+  int good = (size_t)n >= sizeof header && header.magic == HOST_MAGIC && header.version == HOST_VERSION &&
+             (header.type == HOST_ANSWER  ? size >= least
+              : header.type == HOST_STATE ? size == sizeof payload.state
+              : header.type == HOST_EXECUTING ? size == 0
+                                          : 0);
+  if (good && header.type == HOST_ANSWER) {
+    int32_t tried = payload.answer.report.n_tried;
+    good = tried >= 0 && tried <= PROGRAM_TRIED_MAX && size >= least + (size_t)tried;
+  }
+  if (!good) {
+    if (received->fd >= 0) close(received->fd);
+    return -EPROTO;
+  }
+  received->type = header.type;
+  received->id = header.id;
+  if (header.type == HOST_STATE) {
+    received->state = payload.state;
+  } else if (header.type == HOST_ANSWER) {
+    memcpy(&received->answer, &payload.answer, size);
+    if (link->unanswered > 0) link->unanswered--;
+    link->last_answered = header.id;
+  }
+  return 1;
+}
+
+/* ---- the end -------------------------------------------------------------------------------------------- */
+
+/* A child that nobody knows: of a relay only its pidfd reaches it. */
+static void end_unknown(int pid, int pidfd, int relayed) {
+  if (relayed) {
+    if (pidfd >= 0) sys_pidfd_send_signal(pidfd, SIGKILL, 0);
+    if (pidfd >= 0) close(pidfd);
+    return;
+  }
+  siginfo_t info;
+  if (pidfd >= 0) {
+    orphans_end(pid, pidfd);
+  } else if (sys_wait_child(pid, -1, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, NULL) == 0) {
+    /* It is a child of ours that has not been waited for: the number is its own. */
+    kill(pid, SIGKILL);
+    sys_wait_child(pid, -1, &info, WEXITED | __WALL, NULL);
+  }
+}
+
+/* Reads the answers that are under way, and ends what they tell of. The host ends when it has read everything. */
+static void rescue(struct host_link *link, int socket) {
+  struct host_received received;
+  shutdown(socket, SHUT_WR);
+  int result = 0;
+  do {
+    if (result == 0) {
+      struct pollfd ready = {.fd = socket, .events = POLLIN};
+      int n = poll(&ready, 1, PATIENCE_MS);
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) return;
+    }
+    result = host_link_receive(link, socket, &received);
+    if (result != 1 || received.type != HOST_ANSWER) continue;
+    const struct host_answer *a = &received.answer;
+    int child = a->outcome == HOST_DONE && (a->type == HOST_SPAWN || a->type == HOST_CREATE);
+    if (child) end_unknown(a->pid, received.fd, a->relayed);
+    else if (received.fd >= 0) close(received.fd);
+  } while (result >= 0);
+  /* The host has ended, maybe between the clone and the answer. */
+  int pid = __atomic_load_n(&link->shared->child, __ATOMIC_ACQUIRE);
+  if (pid > 0 && link->shared->request != link->last_answered) end_unknown(pid, -1, 0);
+}
+
+void host_link_close(struct host_link *link, int socket) {
+  packets_free(link->first);
+  link->first = NULL;
+  link->last = &link->first;
+  if (!link->embryo && link->unanswered > 0) rescue(link, socket);
+  if (link->shared != NULL) munmap(link->shared, PAGE);
+  free(link->room);
+  free(link);
+}

@@ -1,0 +1,47 @@
+/*
+ * Our end of a spawn host's socket: what is on its way to it, what comes back. See host.h for the protocol.
+ * All functions run in the environment's own thread. The socket's fd is the monitor's.
+ */
+#ifndef BROOD_HOST_LINK_H
+#define BROOD_HOST_LINK_H
+
+#include <stddef.h>
+
+#include "host.h"
+
+struct host_link;
+
+/* What came back. */
+struct host_received {
+  int type; /* HOST_ANSWER, HOST_STATE or HOST_EXECUTING */
+  uint32_t id;
+  int fd;      /* the caller's; -1: none came */
+  int lost_fd; /* one was sent, and our table of fds is full */
+  struct host_answer answer;
+  struct host_state state;
+};
+
+/* `embryo`: the far side serves steps, and there is nothing to rescue when it ends. Returns 0 or an errno. On
+ * success *page is an fd of the page that is to be sent with HELLO (-1 for an embryo): the caller's. */
+int host_link_open(int embryo, struct host_link **link, int *page);
+
+/*
+ * Sends one message. Returns 0: gone; 1: some of it waits until the socket takes more; or a negated errno, and
+ * nothing is sent. The fds stay the caller's in each case: what waits has copies.
+ */
+int host_link_send(struct host_link *link, int socket, int type, uint32_t id, const void *payload, size_t size,
+                   const int *fds, uint32_t n_fds);
+
+/* Sends what waits. As host_link_send(). */
+int host_link_flush(struct host_link *link, int socket);
+
+/* 1: *received is filled in. 0: nothing has come. -ENOTCONN: the far side has ended. Or another negated errno. */
+int host_link_receive(struct host_link *link, int socket, struct host_received *received);
+
+/* Memory of at least that size for a message that is to be built; the link's. NULL: there is none. */
+char *host_link_room(struct host_link *link, size_t size);
+
+/* Gives the link up: children of which nobody has been told are ended. The socket stays open. */
+void host_link_close(struct host_link *link, int socket);
+
+#endif

@@ -1,0 +1,223 @@
+/**
+ * Spawn hosts: small processes from which children are started, that are children of this process all the same.
+ */
+
+import { HostError, invalidState, SpawnError, UnsupportedError, wrongType } from "../errors.js";
+import { errnoName, errnoWords } from "../kernel/errno.js";
+import { monitor } from "../kernel/monitor.js";
+import { hostEnded, hostNotStarted, LAUNCH, launchError, launchStage } from "../launch/failure.js";
+import { REQUEST } from "../launch/host-link.js";
+import type { Child } from "../process/child.js";
+import { DRAIN_TO_THE_END, type RunOptions, readArguments, SPAWN_OPTION_NAMES, type SpawnOptions } from "../process/options.js";
+import { type RunResult, runBy } from "../process/run.js";
+import { PIPES, type Prepared, prepare, startBy } from "../process/spawn.js";
+import type { Elsewhere } from "../program/compile.js";
+import type { PathLike, TextLike } from "../program/options.js";
+import { INPUT, type Plan } from "../program/plan.js";
+import { checkNames } from "../program/validate.js";
+import { Embryo } from "./embryo.js";
+import { type HostPlan, HostProcess } from "./host-process.js";
+import { namespacesOf } from "./namespaces.js";
+import { type CreateOptions, type HostOptions, readHostOptions } from "./options.js";
+
+/** Where a child starts from what its host has. */
+const ITS_OWN: Elsewhere = {};
+
+const PACKETS = Int32Array.of(INPUT.packets);
+
+/**
+ * Is a process of ours that starts children for us. Made by `SpawnHost.start`.
+ *
+ * A child starts from what the host has: user, directory, umask, limits, namespaces; its environment and the fds that it
+ * is given are ours. It is our child: `Child` is the same as `spawn` gives. A spawn through a host never blocks the event
+ * loop, and costs the same whatever the size of this process.
+ */
+export class SpawnHost {
+  readonly #plan: HostPlan;
+  readonly #restart: boolean;
+  readonly #through: SpawnHost | undefined;
+  #process: HostProcess | undefined;
+  #starting: Promise<HostProcess> | undefined;
+  #started = false;
+  #disposed = false;
+
+  /** @internal Use `SpawnHost.start`. The process is started by the first request. */
+  constructor(plan: HostPlan, restart = true, through?: SpawnHost) {
+    this.#plan = plan;
+    this.#restart = restart;
+    this.#through = through;
+  }
+
+  /**
+   * Starts a host.
+   *
+   * @throws SpawnError: its process could not be started, with the stage. HostError: it did not come up. UnsupportedError:
+   * `through` names a relay, whose children aren't ours. TypeError, RangeError: the call is wrong.
+   */
+  static async start(options?: HostOptions): Promise<SpawnHost> {
+    const { own, through, relay, restart } = readHostOptions(options);
+    if (through !== undefined && !(through instanceof SpawnHost)) throw wrongType("options.through", "a SpawnHost", through);
+    namespacesOf(own.namespaces, "options.namespaces");
+    const plan = { options: own, relay, elsewhere: () => ITS_OWN };
+    const host = new SpawnHost(plan, restart, through);
+    await (await host.#serving()).ready;
+    return host;
+  }
+
+  /** The host's process id; null while there is none. */
+  get pid(): number | null {
+    return this.#process === undefined || this.#process.ended ? null : this.#process.child.pid;
+  }
+
+  /** Whether the host itself is the parent of what it starts, because it was asked to be or is a pid namespace's init. */
+  get relay(): boolean {
+    return this.#process?.relayed ?? this.#plan.relay;
+  }
+
+  /**
+   * Starts a child through the host. Takes what `spawn` takes; what it is given is copied, and the environment read,
+   * before this returns.
+   *
+   * @throws SpawnError: with stage "host" and code ERR_HOST_ENDED if the host ended meanwhile. The rest as `spawn`.
+   */
+  spawn<const Options extends SpawnOptions = object>(file: PathLike, options?: Options): Promise<Child<Options>>;
+  spawn<const Options extends SpawnOptions = object>(
+    file: PathLike,
+    args: readonly TextLike[] | undefined,
+    options?: Options,
+  ): Promise<Child<Options>>;
+  async spawn(file: PathLike, args?: unknown, options?: unknown): Promise<Child<SpawnOptions>> {
+    const call = readArguments<SpawnOptions>(args, options, SPAWN_OPTION_NAMES);
+    return this.#start(file, call.args, call.options, PIPES, DRAIN_TO_THE_END);
+  }
+
+  /** Runs a command through the host. As `run`. */
+  run<const Options extends RunOptions = object>(file: PathLike, options?: Options): Promise<RunResult<Options>>;
+  run<const Options extends RunOptions = object>(
+    file: PathLike,
+    args: readonly TextLike[] | undefined,
+    options?: Options,
+  ): Promise<RunResult<Options>>;
+  async run(file: PathLike, args?: unknown, options?: unknown): Promise<unknown> {
+    return runBy((...call) => this.#start(...call), file, args, options);
+  }
+
+  /**
+   * Creates a process that has not exec'ed: a copy of the host, which takes steps one at a time, as it is told.
+   *
+   * @throws HostError: the host has ended (ERR_HOST_ENDED), or no process could be created (stage "clone").
+   */
+  async create(options: CreateOptions = {}): Promise<Embryo> {
+    const { namespaces } = checkNames(options, "options", ["namespaces"]) as CreateOptions;
+    return this.#create(namespacesOf(namespaces, "options.namespaces"), (failure, [errno = 0]) => {
+      const message = `cannot create a process: ${errnoWords(errno)} (${errnoName(errno)})`;
+      return new HostError(message, errnoName(errno), { stage: launchStage(failure), errno });
+    });
+  }
+
+  /** @internal Starts a child whose call is checked already. */
+  async launch(prepared: Prepared): Promise<Child<SpawnOptions>> {
+    let serving: HostProcess | Promise<HostProcess>;
+    try {
+      serving = this.#serving();
+      if (!(serving instanceof HostProcess)) serving = await serving;
+    } catch (error) {
+      throw notServed(prepared.planned.plan, error);
+    }
+    return startBy(serving.launcher, prepared);
+  }
+
+  /** @internal */
+  async createFor(prepared: Prepared): Promise<Embryo> {
+    const { plan } = prepared.planned;
+    try {
+      return await this.#create(0, (failure, rest) => launchError(failure, rest, plan, []));
+    } catch (error) {
+      throw notServed(plan, error);
+    }
+  }
+
+  /** Ends the host. What is under way fails; children that live go on, and stay ours. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed = true;
+    const starting = this.#starting;
+    if (starting !== undefined) await starting.catch(() => {});
+    const process = this.#process;
+    if (process === undefined) return;
+    monitor().hold();
+    await process.end();
+    monitor().release();
+  }
+
+  /** Ends the host; it is reaped in the background. */
+  [Symbol.dispose](): void {
+    this.#disposed = true;
+    this.#process?.link.close();
+  }
+
+  async #start(...[file, args, options, defaults, drain]: Parameters<typeof prepare>): Promise<Child<SpawnOptions>> {
+    return this.launch(prepare(file, args, options, defaults, drain));
+  }
+
+  async #create(flags: number, fail: (failure: number, rest: Int32Array) => Error): Promise<Embryo> {
+    const serving = this.#serving();
+    const { link } = serving instanceof HostProcess ? serving : await serving;
+    // Its end of life is ours to decide: without a scope it ends with us.
+    const sent = link.request(REQUEST.create, null, PACKETS, { flags, signal: 9, grace: -1 });
+    const discard = (): void => {
+      for (const index of sent.pipes) monitor().remove(index);
+    };
+    const { failure, rest } = await sent.answer.catch((error) => {
+      discard();
+      throw error;
+    });
+    if (failure !== LAUNCH.ok) {
+      discard();
+      throw fail(failure, rest);
+    }
+    const [index = 0, pid = 0] = rest;
+    return new Embryo({ index, pid, pipe: sent.pipes[0] as number });
+  }
+
+  /** The host that serves now; synchronous where it can be, so that a request is sent in the turn of its call. */
+  #serving(): HostProcess | Promise<HostProcess> {
+    if (this.#disposed) throw invalidState("the spawn host was disposed of");
+    if (this.#process !== undefined && !this.#process.ended) return this.#process;
+    if (this.#starting !== undefined) return this.#starting;
+    if (this.#started && !this.#restart) {
+      throw new HostError("the spawn host has ended, and may not be started again (restart: false)", "ERR_HOST_ENDED", {
+        stage: "host",
+        errno: 0,
+      });
+    }
+    this.#started = true;
+    if (this.#through === undefined) {
+      this.#process = HostProcess.start(this.#plan);
+      return this.#process;
+    }
+    this.#starting = this.#startThrough(this.#through).finally(() => {
+      this.#starting = undefined;
+    });
+    return this.#starting;
+  }
+
+  async #startThrough(through: SpawnHost): Promise<HostProcess> {
+    const serving = through.#serving();
+    const other = serving instanceof HostProcess ? serving : await serving;
+    await other.ready;
+    if (other.relayed) {
+      throw new UnsupportedError(
+        "host-through-relay",
+        "cannot start a spawn host through a relay: what it starts would not be children of this process",
+      );
+    }
+    this.#process = await HostProcess.startThrough(other.launcher, this.#plan);
+    return this.#process;
+  }
+}
+
+/** Makes the error of a spawn that no host serves; one that is about that spawn already stays as it is. */
+function notServed(plan: Plan, error: unknown): unknown {
+  if (error instanceof HostError && error.code === "ERR_HOST_ENDED") return hostEnded(plan, error);
+  return error instanceof SpawnError && error.file !== plan.file ? hostNotStarted(plan, error) : error;
+}

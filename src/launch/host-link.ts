@@ -1,0 +1,195 @@
+/**
+ * The JavaScript side of the socket to a spawn host, or to a process that it has created: requests and their
+ * answers, by number. The protocol is native/host.h's; native/exports_host.c speaks it.
+ */
+
+import { HostError } from "../errors.js";
+import { ENOTCONN, EPIPE, systemError } from "../kernel/errno.js";
+import { EVENT, FIELD, FIELDS_PER_EVENT, unknownByKeeper } from "../kernel/events.js";
+import { type Monitor, monitor, type Watcher } from "../kernel/monitor.js";
+import { LAUNCH } from "./failure.js";
+
+/** `enum host_type` of native/host.h. */
+export const REQUEST = { spawn: 2, create: 3, step: 4, exec: 5, give: 6, take: 7 } as const;
+
+/** What came back: `failure` is an `enum launch_failure`; the rest is as hostReceive() of exports_host.c fills it in. */
+export interface Answer {
+  failure: number;
+  rest: Int32Array;
+}
+
+/** The numbers of a request. */
+export interface Numbers {
+  /** Flags of clone(2): namespaces. */
+  flags?: number;
+  /** What the new child gets at clean-up. */
+  signal?: number;
+  grace?: number;
+  argument?: number;
+}
+
+/** What has been sent. */
+export interface Sent {
+  /** Our ends, for each input: entries of the monitor, -1 where there is none. They are the caller's. */
+  pipes: number[];
+  /** @throws HostError: the far side ended first. */
+  answer: Promise<Answer>;
+}
+
+interface Pending {
+  resolve(answer: Answer): void;
+  reject(error: Error): void;
+}
+
+const EPOLLOUT = 4;
+/** id, failure, errno, step, detail, signal, count, and an errno for each candidate: PROGRAM_TRIED_MAX. */
+const out = new Int32Array(7 + 240);
+const record = new Float64Array(FIELDS_PER_EVENT);
+const NO_INPUTS = new Int32Array(0);
+
+export class HostLink implements Watcher {
+  readonly #monitor: Monitor = monitor();
+  readonly #index: number;
+  readonly #what: string;
+  readonly #onEnd: () => void;
+  readonly #pending = new Map<number, Pending>();
+  /** A relay's children: its number for each, and our entry. */
+  readonly #relayed = new Map<number, number>();
+  /** An embryo is about to exec: if it ends next, that was it. */
+  #executing = false;
+  #nextId = 1;
+  #ended: HostError | undefined;
+
+  /**
+   * Takes over the entry of a `packets` pipe. `what` names the far side in errors; `onEnd` is called once, when it
+   * has ended or was closed.
+   *
+   * @throws Error with an errno's code. The entry is closed then.
+   */
+  constructor(pipe: number, embryo: boolean, what: string, onEnd: () => void) {
+    this.#index = pipe;
+    this.#what = what;
+    this.#onEnd = onEnd;
+    const result = this.#monitor.native.hostOpen(pipe, embryo ? 1 : 0);
+    if (result < 0) {
+      this.#monitor.remove(pipe);
+      throw systemError(-result, "sendmsg");
+    }
+    this.#monitor.watch(pipe, this);
+  }
+
+  /** Whether it has ended by its exec. */
+  get execed(): boolean {
+    return this.#executing && this.ended;
+  }
+
+  get ended(): boolean {
+    return this.#ended !== undefined;
+  }
+
+  /** Waits for the answer to the greeting that construction has sent. */
+  greeted(): Promise<Answer> {
+    return this.#expect(0);
+  }
+
+  /**
+   * Sends a request. What it needs of `program` and `inputs` is copied before this returns.
+   *
+   * @throws HostError: the far side has ended. What could not be sent is an answer that is a failure.
+   */
+  request(type: number, program: Uint8Array | null, inputs: Int32Array = NO_INPUTS, numbers: Numbers = {}): Sent {
+    if (this.#ended !== undefined) throw this.#ended;
+    const id = this.#nextId;
+    this.#nextId = id === 0x7fffffff ? 1 : id + 1;
+    const room = inputs.length > out.length ? new Int32Array(inputs.length) : out;
+    room[0] = numbers.flags ?? 0;
+    room[1] = numbers.signal ?? 0;
+    room[2] = numbers.grace ?? -1;
+    room[3] = numbers.argument ?? 0;
+    const failure = this.#monitor.native.hostSend(this.#index, type, id, program, inputs, room);
+    if (failure === LAUNCH.host && room[0] === EPIPE) {
+      // It has ended, and the event that says so is yet to come.
+      this.#end();
+      throw this.#ended as unknown as HostError;
+    }
+    if (failure !== LAUNCH.ok) {
+      const rest = Int32Array.of(room[0], 0, 0, 0, 0);
+      return { pipes: [], answer: Promise.resolve({ failure, rest }) };
+    }
+    return { pipes: Array.from(room.subarray(0, inputs.length)), answer: this.#expect(id) };
+  }
+
+  /** Hangs up. What is under way fails; children of which nobody has been told are ended. */
+  close(): void {
+    if (this.#ended === undefined) this.#end();
+  }
+
+  /** @internal Called by the monitor. */
+  onEvent(events: Float64Array, base: number): void {
+    const { native } = this.#monitor;
+    if (((events[base + FIELD.code] as number) & EPOLLOUT) !== 0) native.hostFlush(this.#index);
+    while (this.#ended === undefined) {
+      const result = native.hostReceive(this.#index, out, record);
+      if (result === 0) return;
+      if (result === 1) this.#answered();
+      else if (result === 2) this.#changed();
+      else if (result === 3) this.#executing = true;
+      else this.#end(result === -ENOTCONN ? undefined : systemError(-result, "recvmsg"));
+    }
+  }
+
+  /** @internal Called by the monitor. */
+  onFailure(error: Error): void {
+    if (this.#ended === undefined) this.#end(error);
+  }
+
+  #expect(id: number): Promise<Answer> {
+    // Somebody awaits it: the event loop must not end before it has come.
+    this.#monitor.hold();
+    return new Promise<Answer>((resolve, reject) => this.#pending.set(id, { resolve, reject })).finally(() =>
+      this.#monitor.release(),
+    );
+  }
+
+  #answered(): void {
+    const [id = 0, failure = 0] = out;
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    this.#executing = false;
+    const rest = out.slice(2, failure === LAUNCH.ok ? 6 : 7 + (out[6] as number));
+    if (failure === LAUNCH.ok && rest[2] === 1) this.#relayed.set(rest[3] as number, rest[0] as number);
+    pending?.resolve({ failure, rest });
+  }
+
+  /** A relay tells of one of its children, or of an orphan that came to it. */
+  #changed(): void {
+    const pid = out[0] as number;
+    const index = this.#relayed.get(pid);
+    if (index === undefined) return;
+    if (record[FIELD.type] === EVENT.child) {
+      this.#relayed.delete(pid);
+      record[FIELD.group] = this.#monitor.native.keptEnded(index);
+    }
+    this.#monitor.deliver(index, record, 0);
+  }
+
+  #end(cause?: Error): void {
+    const options = cause === undefined ? undefined : { cause };
+    this.#ended = new HostError(`${this.#what} has ended`, "ERR_HOST_ENDED", { stage: "host", errno: 0 }, options);
+    this.#monitor.remove(this.#index);
+    for (const { reject } of this.#pending.values()) reject(this.#ended);
+    this.#pending.clear();
+    this.#loseRelayed();
+    this.#onEnd();
+  }
+
+  /** Whoever could tell of a relay's children has ended: their end is unknown. */
+  #loseRelayed(): void {
+    for (const index of this.#relayed.values()) {
+      const event = unknownByKeeper(index);
+      event[FIELD.group] = this.#monitor.native.keptEnded(index);
+      this.#monitor.deliver(index, event, 0);
+    }
+    this.#relayed.clear();
+  }
+}
