@@ -22,7 +22,7 @@ export function runHelp(): string {
 
 ${sections.join("\n")}
 
-Exit status: the command's; 128+n if signal n ended it; 124 after --timeout;
+Exit status: the command's; 128+n if signal n ended it; 124 after a timeout;
 126 found but not executable; 127 not found; 125 an error of brood's own.
 `;
 }

@@ -3,6 +3,7 @@
  */
 
 import { AsyncResource } from "node:async_hooks";
+import { Readable } from "node:stream";
 import type { Monitor } from "../kernel/monitor.js";
 import type { LaunchedPipe } from "../launch/launcher.js";
 import type { ChildStream } from "./child-types.js";
@@ -81,6 +82,12 @@ export class ChildPipes {
     if (pipe === undefined || pipe.claimed) return null;
     pipe.stream ??= makeStream(pipe.reader, pipe.writer);
     return pipe.stream;
+  }
+
+  /** Whether the stream of one of the child's fds has given bytes to somebody. */
+  hasGiven(target: number): boolean {
+    const stream = this.#of(target)?.stream;
+    return stream instanceof Readable && stream.readableDidRead;
   }
 
   /** The reader of one of the child's fds, if no stream has been made over it. */

@@ -352,9 +352,9 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
   }
 
   /**
-   * Collects what is piped, and waits for `closed`. Once only, and not together with reading the streams.
+   * Collects what is piped, and waits for `closed`. Once only, and not when a stream of it has been read already.
    *
-   * @throws Error ERR_INVALID_STATE the second time.
+   * @throws Error ERR_INVALID_STATE the second time, or if a stream has given bytes already.
    */
   async output<Encoding extends "utf8" | "buffer" = "utf8">(
     options: OutputOptions<Encoding> = {},

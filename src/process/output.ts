@@ -3,7 +3,7 @@
  */
 
 import { constants } from "node:buffer";
-import { type Holder, type Omission, type Outcome, type Reason, wrongValue } from "../errors.js";
+import { type Holder, invalidState, type Omission, type Outcome, type Reason, wrongValue } from "../errors.js";
 import { checkNames } from "../program/validate.js";
 import type { ContainmentVerdict, ExitState } from "../states.js";
 import { Capture, type CaptureLimit } from "./capture.js";
@@ -52,7 +52,8 @@ interface Finishing extends Finished {
 /**
  * Collects all that is piped, waits for the end of everything.
  *
- * @throws OutputError for text that no string can hold.
+ * @throws OutputError for text that no string can hold. Error ERR_INVALID_STATE: a stream has given bytes already, which
+ * would be missing.
  */
 export async function collectOutput<Encoding extends "utf8" | "buffer">(
   child: Finishing,
@@ -62,6 +63,9 @@ export async function collectOutput<Encoding extends "utf8" | "buffer">(
 ): Promise<Collected<Encoding>> {
   const { encoding = "utf8" } = checkNames(options, "options", ["encoding"]);
   if (encoding !== "utf8" && encoding !== "buffer") throw wrongValue("options.encoding", encoding, 'must be "utf8" or "buffer"');
+  for (const fd of pipes.readable()) {
+    if (pipes.hasGiven(fd)) throw invalidState(`fd ${fd} of the child has been read by its stream already, in part at least`);
+  }
   const captures = new Map<number, Capture>();
   const pending = pipes.readable().map((fd) => {
     const reader = pipes.untouchedReader(fd);

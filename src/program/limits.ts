@@ -30,7 +30,7 @@ export const LIMITS: Record<LimitName, number> = {
 
 export function planLimits(options: ProgramOptions): Setup["rlimits"] {
   if (options.rlimits === undefined) return [];
-  const limits = checkNames(options.rlimits, "options.rlimits", Object.keys(LIMITS));
+  const limits = checkNames(options.rlimits, "options.rlimits", Object.keys(LIMITS), "limit");
   const plan: Setup["rlimits"] = [];
   for (const [name, value] of Object.entries(limits)) {
     if (value === undefined) continue;

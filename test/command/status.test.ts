@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { brood, startBrood } from "../helpers/command.js";
+import { TemporaryFiles } from "../helpers/files.js";
 import { test } from "../helpers/test.js";
 
 const STATUSES: [title: string, words: string[], status: number, stderr: RegExp][] = [
@@ -37,7 +38,7 @@ const STATUSES: [title: string, words: string[], status: number, stderr: RegExp]
     125,
     /--nice must be an integer from -20 to 19/,
   ],
-  ["125 an unknown limit, in the words of flags", ["run", "--limit", "foo=1", "ls"], 125, /--limit has no such option/],
+  ["125 an unknown limit, in the words of flags", ["run", "--limit", "foo=1", "ls"], 125, /--limit has no such limit/],
   [
     "125 an fd that is not open, in the words of flags",
     ["run", "--pass-fd", "99", "ls"],
@@ -58,6 +59,14 @@ for (const [title, words, status, stderr] of STATUSES) {
     assert.equal(result.stdout, "");
   });
 }
+
+test("exit status: 127 an interpreter that is not there", async () => {
+  using files = new TemporaryFiles();
+  const script = files.write("script", "#!/nonexistent/interpreter\n", 0o755);
+  const result = await brood(["run", "--", script]);
+  assert.equal(result.status, 127);
+  assert.match(result.stderr, /exists, but the interpreter or loader that it names does not/);
+});
 
 test("--help and --version", async () => {
   assert.match((await brood(["--version"])).stdout, /^\d+\.\d+\.\d+\n$/);

@@ -131,3 +131,24 @@ test("an ExitError carries bytes where bytes were asked for", async () => {
     return true;
   });
 });
+
+test("output() of what a stream has given in part is refused, not cut short", async () => {
+  const child = await launch(act, ["say", "1", "first", "read", "say", "1", "second"]);
+  const lines = child.stdout.lines();
+  assert.equal((await lines.next()).value, "first");
+  await assert.rejects(child.output(), { code: "ERR_INVALID_STATE", message: /fd 1 of the child has been read by its stream/ });
+  child.stdin.end();
+  assert.equal((await lines.next()).value, "second");
+});
+
+test("output() of a stream that is touched, and has given nothing yet, gives all", async () => {
+  const child = await launch(act, ["read", "say", "1", "x"]);
+  let seen = "";
+  child.stdout.on("data", (chunk) => {
+    seen += chunk;
+  });
+  const collecting = child.output();
+  child.stdin.end();
+  assert.equal((await collecting).stdout, "x\n");
+  assert.equal(seen, "x\n");
+});
