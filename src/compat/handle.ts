@@ -4,10 +4,10 @@
  */
 
 import { AsyncResource } from "node:async_hooks";
+import { launchContained, type Started } from "../contain/launch.js";
 import { SpawnError } from "../errors.js";
 import { EAGAIN, ENOENT, ESRCH } from "../kernel/errno.js";
 import { launch } from "../launch/direct.js";
-import type { Launched } from "../launch/launcher.js";
 import { checkPermission } from "../native/addon.js";
 import { Child } from "../process/child.js";
 import type { Plan } from "../program/plan.js";
@@ -79,7 +79,7 @@ export class ProcessHandle implements Handle {
     const { file, args = [], cwd } = request;
     const stdio = makeStdio(file, request.stdio);
     try {
-      const launched = start(planRequest(request, stdio.map, this.#added, this.#extend), this.#added);
+      const { launched, containment } = start(planRequest(request, stdio.map, this.#added, this.#extend), this.#added);
       this.pid = launched.pid;
       this.#child = new Child({
         launched,
@@ -89,6 +89,7 @@ export class ProcessHandle implements Handle {
         life: this.#added.life,
         data: undefined,
         onExit: (exit) => this.#ended(exit),
+        containment,
       });
     } catch (error) {
       if (!(error instanceof SpawnError) || !NODE_GOES_ON.includes(error.errno)) giveUp(stdio);
@@ -145,9 +146,12 @@ function giveUp({ handles }: NodeStdio): void {
   for (const handle of handles) handle.close();
 }
 
-function start(plan: Plan, added: Added): Launched {
-  const { killSignal, forceKillAfterDelay, cleanup } = added.life;
+function start(plan: Plan, added: Added): Pick<Started, "launched"> & Partial<Started> {
+  const { killSignal, forceKillAfterDelay, cleanup, contain } = added.life;
   const grace = forceKillAfterDelay === false ? -1 : forceKillAfterDelay;
   const ending = { signal: cleanup ? killSignal : 0, grace };
-  return withSecondTries(plan, added, (which) => launch({ plan: which, data: undefined }, ending));
+  return withSecondTries(plan, added, (which) => {
+    const planned = { plan: which, data: undefined };
+    return contain === undefined ? { launched: launch(planned, ending) } : launchContained(planned, ending, contain);
+  });
 }

@@ -11,7 +11,7 @@ import { launchSync, SYNC, type SyncChild } from "../launch/sync.js";
 import { checkPermission } from "../native/addon.js";
 import { type FdMap, INPUT } from "../program/plan.js";
 import type { ExitState } from "../states.js";
-import { readAdded } from "./added-options.js";
+import { checkSync, readAdded } from "./added-options.js";
 import type { SpawnRequest, StdioItem } from "./node-internals.js";
 import { planRequest } from "./node-plan.js";
 import { mapStdio } from "./node-stdio.js";
@@ -60,6 +60,7 @@ export interface SyncResult {
 export function spawnSyncOnBrood(request: SyncRequest): SyncResult {
   checkPermission();
   const added = readAdded(request.brood);
+  checkSync(added);
   let child: SyncChild;
   try {
     const map = mapStdio(request.file, request.stdio, sourceOfPipe);

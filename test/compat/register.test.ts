@@ -215,6 +215,10 @@ test("wrong added options are thrown under the name that was used, and nothing i
     { controllingTerminal: true },
     { code: "ERR_OPTION_CONFLICT", message: /options\.brood\.controllingTerminal needs options\.detached/ },
   );
+  thrown({ contain: "yes" }, { message: /^options\.brood\.contain must be/ });
+  thrown({ descendants: "wait" }, { message: /^options\.brood\.descendants needs options\.brood\.contain/ });
+  thrown({ contain: "group", cleanup: false }, { code: "ERR_OPTION_CONFLICT", message: /^options\.brood\.contain/ });
+  thrown({ uidMap: [] }, { code: "ERR_OPTION_CONFLICT", message: /^options\.brood\.uidMap needs "user"/ });
   assert.ok(ADDED_OPTION_NAMES.length > 20);
 });
 

@@ -3,6 +3,7 @@
  */
 
 import assert from "node:assert/strict";
+import nodes from "node:child_process";
 import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import { text } from "node:stream/consumers";
 import { inspect } from "node:util";
@@ -44,6 +45,9 @@ onEachEngine("a signal ends it", ({ cp }) => {
   }
 });
 
+/** What is in the place of the output of a child that never was: null or undefined, as this Node has it on its own engine. */
+const NO_OUTPUT = nodes.spawnSync("/no/such/file").stdout;
+
 onEachEngine("a file that is not there, may not be executed, a directory that is none", ({ cp, ours }) => {
   const files = new TemporaryFiles();
   const rows: [file: string, options: object, code: string, errno: number][] = [
@@ -59,7 +63,7 @@ onEachEngine("a file that is not there, may not be executed, a directory that is
     assert.ok(error !== undefined);
     assert.deepEqual({ ...error }, { errno, code, syscall: `spawnSync ${file}`, path: file, spawnargs: ["a", "b"] });
     assert.equal(error.message, `spawnSync ${file} ${code}`);
-    assert.deepEqual(rest, { status: null, signal: null, output: null, pid: 0, stdout: null, stderr: null });
+    assert.deepEqual(rest, { status: null, signal: null, output: null, pid: 0, stdout: NO_OUTPUT, stderr: NO_OUTPUT });
     assert.equal(error.cause instanceof Error && error.cause.name, ours && "SpawnError");
   }
   files[Symbol.dispose]();
