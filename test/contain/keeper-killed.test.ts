@@ -67,7 +67,8 @@ test("cgroup: a watcher that is killed is started again, and does what it is the
       await once(child.stdout, "data");
       const [watcher] = watchers();
       process.kill(watcher, "SIGKILL");
-      while (watchers().length !== 1 || watchers()[0] === watcher) await new Promise(setImmediate);
+      const isOther = (now) => now.length === 1 && now[0] !== watcher;
+      while (!isOther(watchers())) await new Promise(setImmediate);
       process.kill(process.pid, "SIGKILL");`;
     const helpers = JSON.stringify(import.meta.resolve("../helpers/processes.js"));
     await runNode(`import { watchersOf } from ${helpers};\nconst watchers = () => watchersOf(process.pid);\n${code}`);
