@@ -6,8 +6,8 @@ import type { ProgramOptions, StdioWord } from "./options.js";
 import type { Setup } from "./plan.js";
 import type { StdioDefaults } from "./stdio.js";
 
-/** By their words. */
-const common = new Map<string, Setup>();
+/** By the numbers of their three words. */
+const common: (Setup | undefined)[] = [];
 /** Not "inherit": whether the fd is open is to be asked each time. */
 const COMMON_WORDS: readonly unknown[] = ["pipe", "ignore", "close"] satisfies StdioWord[];
 
@@ -23,14 +23,11 @@ export function commonSetup(
   const stdin = entryOf(options.stdio, 0, options.stdin) ?? defaults[0];
   const stdout = entryOf(options.stdio, 1, options.stdout) ?? defaults[1];
   const stderr = entryOf(options.stdio, 2, options.stderr) ?? defaults[2];
-  if (!COMMON_WORDS.includes(stdin) || !COMMON_WORDS.includes(stdout) || !COMMON_WORDS.includes(stderr)) return undefined;
-  const key = `${stdin as StdioWord} ${stdout as StdioWord} ${stderr as StdioWord}`;
-  let setup = common.get(key);
-  if (setup === undefined) {
-    setup = { ...make({ stdin, stdout, stderr } as ProgramOptions), common: true };
-    common.set(key, setup);
-  }
-  return setup;
+  const words = [COMMON_WORDS.indexOf(stdin), COMMON_WORDS.indexOf(stdout), COMMON_WORDS.indexOf(stderr)] as const;
+  if (words[0] < 0 || words[1] < 0 || words[2] < 0) return undefined;
+  const number = (words[0] * COMMON_WORDS.length + words[1]) * COMMON_WORDS.length + words[2];
+  common[number] ??= { ...make({ stdin, stdout, stderr } as ProgramOptions), common: true };
+  return common[number];
 }
 
 /** Undefined: not given. Only in an array null says the same. */

@@ -20,18 +20,26 @@ export interface Environment {
 
 const NOTHING: Text[] = [];
 
+/** Ours as it is. PATH is asked for when a file is sought: reading it is not free. */
+class Inherited implements Environment {
+  readonly extend = true;
+  readonly entries = NOTHING;
+  readonly #facts: Facts;
+
+  constructor(facts: Facts) {
+    this.#facts = facts;
+  }
+
+  get path(): Text | undefined {
+    return this.#facts.path();
+  }
+}
+
 export function planEnvironment(options: ProgramOptions, facts: Facts): Environment {
   const extend = options.extendEnv === undefined ? true : checkBoolean(options.extendEnv, "options.extendEnv");
   const workers = extend ? facts.environment() : undefined;
   if (options.env === undefined && extend && workers === undefined) {
-    return {
-      extend,
-      entries: NOTHING,
-      // Reading it is not free, and only a file without "/" needs it.
-      get path() {
-        return facts.path();
-      },
-    };
+    return new Inherited(facts);
   }
   const pairs = pairsOf(options.env);
   if (workers === undefined) {

@@ -13,7 +13,7 @@ import type { Facts, ProgramOptions } from "./options.js";
 import type { FdMap, Plan, Setup } from "./plan.js";
 import { candidatesFor } from "./search.js";
 import { planStdio, type StdioDefaults } from "./stdio.js";
-import { checkArray, checkBoolean, checkInteger, checkPath, checkText, INT_MAX } from "./validate.js";
+import { checkArray, checkBoolean, checkInteger, checkPath, checkText, INT_MAX, isPlain } from "./validate.js";
 import type { Text } from "./writer.js";
 
 /** What the JavaScript runtime ignores on its own. Node: src/node.cc, PlatformInit. */
@@ -41,7 +41,10 @@ export function makePlan(file: unknown, args: unknown, options: ProgramOptions, 
   const executable = checkPath(file, "file");
   const argv: Text[] = [options.argv0 === undefined ? executable : checkText(options.argv0, "options.argv0")];
   const list = checkArray(args, "args");
-  for (let i = 0; i < list.length; i++) argv.push(checkText(list[i], `args[${i}]`));
+  for (let i = 0; i < list.length; i++) {
+    const word = list[i];
+    argv.push(isPlain(word) ? word : checkText(word, `args[${i}]`));
+  }
   const environment = planEnvironment(options, facts);
   const candidates = candidatesFor(executable, options, environment);
   const common = commonSetup(options, defaults, (words) => planSetup(words, NO_FACTS, defaults).setup);

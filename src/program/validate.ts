@@ -12,8 +12,8 @@ export const UINT_MAX = 0xffffffff;
 
 /** Checks text for the kernel: a string without lone surrogates, or bytes; no NUL in either. */
 export function checkText(value: unknown, name: string): Text {
+  if (isPlain(value)) return value;
   if (typeof value === "string") {
-    if (isPlain(value)) return value;
     if (value.includes("\0")) throw wrongValue(name, value, "must not contain a NUL");
     if (!value.isWellFormed()) {
       throw wrongValue(name, value, "must not contain a lone surrogate");
@@ -28,9 +28,9 @@ export function checkText(value: unknown, name: string): Text {
   throw wrongType(name, "a string or a Uint8Array", value);
 }
 
-/** Whether short text, as most is, is ASCII without a NUL: sooner known than by the general questions. */
-function isPlain(text: string): boolean {
-  if (text.length > 100) return false;
+/** Whether it is short text, as most is, ASCII without a NUL: sooner known than by the general questions. */
+export function isPlain(text: unknown): text is string {
+  if (typeof text !== "string" || text.length > 100) return false;
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
     if (code === 0 || code >= 0x80) return false;

@@ -37,7 +37,9 @@ export class ProgramWriter {
   /** The same memory. */
   #words: Int32Array;
   #end = HEADER_SIZE;
-  #ops: number[] = [];
+  /** The words of the operations, #opWords of them: what is beyond is of an earlier program. */
+  readonly #ops: number[] = [];
+  #opWords = 0;
   #finished: Uint8Array;
 
   constructor(initialSize = 8192) {
@@ -50,25 +52,34 @@ export class ProgramWriter {
   /** Starts a new program in the same memory. What finish() gave before is overwritten. */
   reset(): void {
     this.#end = HEADER_SIZE;
-    this.#ops.length = 0;
+    this.#opWords = 0;
   }
 
   /** Keeps what has been written since reset(). */
   keep(): Beginning {
-    return { bytes: this.#bytes.slice(HEADER_SIZE, this.#end), ops: this.#ops.slice() };
+    return { bytes: this.#bytes.slice(HEADER_SIZE, this.#end), ops: this.#ops.slice(0, this.#opWords) };
   }
 
   /** Starts a new program from what was kept, by this writer or another. */
   resume({ bytes, ops }: Beginning): void {
     this.reset();
     this.#bytes.set(bytes, this.#reserve(bytes.length, 1));
-    for (let i = 0; i < ops.length; i++) this.#ops.push(ops[i] as number);
+    for (let i = 0; i < ops.length; i++) this.#ops[i] = ops[i] as number;
+    this.#opWords = ops.length;
   }
 
   /** Adds an operation and gives its index. */
   op(operation: Operation, a = 0, b = 0, c = 0, data: Span = NO_DATA, flags = 0): number {
-    this.#ops.push(CODE[operation] | (flags << 16), a, b, c, data.offset, data.size);
-    return this.#ops.length / WORDS_PER_OP - 1;
+    const ops = this.#ops;
+    const at = this.#opWords;
+    ops[at] = CODE[operation] | (flags << 16);
+    ops[at + 1] = a;
+    ops[at + 2] = b;
+    ops[at + 3] = c;
+    ops[at + 4] = data.offset;
+    ops[at + 5] = data.size;
+    this.#opWords = at + WORDS_PER_OP;
+    return at / WORDS_PER_OP;
   }
 
   string(text: Text): Span {
@@ -101,11 +112,11 @@ export class ProgramWriter {
   }
 
   /** 32-bit integers, signed or unsigned. */
-  words(values: readonly number[], align = 4): Span {
-    const offset = this.#reserve(values.length * 4, align);
+  words(values: readonly number[], align = 4, count = values.length): Span {
+    const offset = this.#reserve(count * 4, align);
     const words = this.#words;
-    for (let i = 0; i < values.length; i++) words[offset / 4 + i] = values[i] as number;
-    return { offset, size: values.length * 4 };
+    for (let i = 0; i < count; i++) words[offset / 4 + i] = values[i] as number;
+    return { offset, size: count * 4 };
   }
 
   /** 64-bit unsigned integers. */
@@ -131,16 +142,16 @@ export class ProgramWriter {
   /** Ends the program and gives its bytes, which stay valid until the next is begun. */
   finish(slots: number, inputs: number, targets: readonly number[]): Uint8Array {
     const slotsAt = this.#reserve(slots * 4, 4);
-    this.#words.fill(-1, slotsAt / 4, slotsAt / 4 + slots);
+    for (let i = 0; i < slots; i++) this.#words[slotsAt / 4 + i] = -1;
     const targetsAt = this.words(targets).offset;
-    const ops = this.words(this.#ops, 8);
+    const ops = this.words(this.#ops, 8, this.#opWords);
     const tail = this.#reserve(8, 8);
     const words = this.#words;
     words[tail / 4] = 0;
     words[tail / 4 + 1] = 0;
     words[0] = MAGIC;
     words[1] = this.#end;
-    words[2] = this.#ops.length / WORDS_PER_OP;
+    words[2] = this.#opWords / WORDS_PER_OP;
     words[3] = ops.offset;
     words[4] = slots;
     words[5] = slotsAt;

@@ -14,7 +14,8 @@ const worker = (own: Record<string, string | undefined>, options: ProgramOptions
 const entries = ({ entries: list }: Environment): string[] => list.map((entry) => Buffer.from(entry).toString("latin1"));
 
 test("without env the process's own block is passed as it is", () => {
-  assert.deepEqual(main({}), { extend: true, entries: [], path: "/usr/bin:/bin" });
+  const { extend, entries, path } = main({});
+  assert.deepEqual({ extend, entries, path }, { extend: true, entries: [], path: "/usr/bin:/bin" });
   assert.deepEqual(main({ env: {} }), { extend: true, entries: [], path: "/usr/bin:/bin" });
 });
 
