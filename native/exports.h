@@ -12,7 +12,7 @@
 #define EXPORTS_SYNC(X) \
   X(syncLaunch) X(syncWait) X(syncTake) X(syncIsOpen) X(syncFarInode) X(syncClose) X(syncSignal) \
   X(syncEnd)
-#define EXPORTS_PIPE(X) X(arm) X(remove) X(read) X(write) X(adviseHuge) X(shutdownWrite) X(capacity) X(farInode)
+#define EXPORTS_PIPE(X) X(arm) X(remove) X(read) X(write) X(shutdownWrite) X(capacity) X(farInode)
 #define EXPORTS_CHILD(X) X(signal) X(signalGroup) X(watchStops) X(cleanup) X(ref) X(unref)
 #define EXPORTS_CONTAIN(X) X(keptEnded) X(signalStarted) X(clockTicks) X(watchFile)
 #define EXPORTS_FACTS(X) X(isOpen) X(isMainThread) X(ignoredSignals) X(account) X(environment) X(injectFault)

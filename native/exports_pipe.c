@@ -58,20 +58,6 @@ napi_value export_read(napi_env env, napi_callback_info info) { return move(env,
 /* write(index, bytes, offset, length): bytes written. */
 napi_value export_write(napi_env env, napi_callback_info info) { return move(env, info, write_out); }
 
-/* adviseHuge(bytes): a wish; madvise(2). Small pages do as well. */
-napi_value export_adviseHuge(napi_env env, napi_callback_info info) {
-  const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-  struct call call;
-  size_t length;
-  begin(env, info, &call);
-  uint8_t *bytes = memory(env, call.arguments[0], &length);
-  if (bytes == NULL) return integer(env, -EINVAL);
-  uintptr_t first = ((uintptr_t)bytes + page - 1) & ~(page - 1);
-  uintptr_t end = ((uintptr_t)bytes + length) & ~(page - 1);
-  if (end > first) (void)madvise((void *)first, end - first, MADV_HUGEPAGE);
-  return integer(env, 0);
-}
-
 /* shutdownWrite(index): the other side of a socket reads the end. */
 napi_value export_shutdownWrite(napi_env env, napi_callback_info info) {
   struct call call;

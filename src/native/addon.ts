@@ -68,8 +68,6 @@ export interface Addon {
   remove(index: number): number;
   read(index: number, bytes: Uint8Array, offset: number, length: number): number;
   write(index: number, bytes: Uint8Array, offset: number, length: number): number;
-  /** Asks the kernel for large pages where these bytes are. */
-  adviseHuge(bytes: Uint8Array): number;
   shutdownWrite(index: number): number;
   capacity(index: number): number;
   /** Gives the inode of the other end. */

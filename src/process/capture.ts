@@ -4,7 +4,6 @@
  */
 
 import type { Omission } from "../errors.js";
-import { addon } from "../native/addon.js";
 import type { Sink } from "./pipe-reader.js";
 import { type OpenSpill, type SpillFile, spillInBackground } from "./spill.js";
 
@@ -24,8 +23,6 @@ const SMALL = 1 << 16;
 /** Blocks that a larger one is read into. */
 const LEAST_BLOCK = 1 << 18;
 const MOST_BLOCK = 1 << 25;
-/** From here on pages of 2 MiB are asked for. */
-const HUGE = 1 << 22;
 
 export class Capture implements Sink {
   readonly #limit: CaptureLimit | undefined;
@@ -77,7 +74,7 @@ export class Capture implements Sink {
     if (this.#limit !== undefined || this.#total < SMALL) return undefined;
     if (this.#block === undefined || this.#block.length === this.#used) {
       this.#closeBlock();
-      this.#block = large(Math.min(Math.max(this.#total, LEAST_BLOCK), MOST_BLOCK));
+      this.#block = Buffer.allocUnsafeSlow(Math.min(Math.max(this.#total, LEAST_BLOCK), MOST_BLOCK));
     }
     return this.#block.subarray(this.#used);
   }
@@ -185,22 +182,7 @@ export class Capture implements Sink {
 
 function joined(chunks: Buffer[]): Buffer {
   if (chunks.length === 1) return chunks[0] as Buffer;
-  const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-  if (length < LEAST_BLOCK) return Buffer.concat(chunks, length);
-  const all = large(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, at);
-    at += chunk.length;
-  }
-  return all;
-}
-
-/** Memory that has not been touched yet: most of what filling it costs is the kernel's handing out of its pages. */
-function large(length: number): Buffer {
-  const bytes = Buffer.allocUnsafeSlow(length);
-  if (length >= HUGE) addon().adviseHuge(bytes);
-  return bytes;
+  return Buffer.concat(chunks);
 }
 
 /** A small rest must not hold a whole chunk; a large one isn't worth a copy each time. */
