@@ -24,5 +24,13 @@ export default {
       parameters: { what: "fds", steps: "18000", warm: 400, ms: 120 },
       rows: [{ id: "fds-18000", title: "18,000 open fds", metric: "us18000", unit: "µs" }],
     },
+    {
+      task: "blocked",
+      parameters: { what: "fds", stdio: "pipe", steps: "0,18000", warm: 600, ms: 120 },
+      rows: [
+        { id: "pipes", title: "three pipes", metric: "us0", unit: "µs" },
+        { id: "pipes-fds-18000", title: "three pipes, 18,000 open fds", metric: "us18000", unit: "µs" },
+      ],
+    },
   ],
 };

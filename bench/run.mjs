@@ -4,7 +4,7 @@ export default {
   measurements: [
     {
       task: "run",
-      parameters: { warm: 800, ms: 200 },
+      parameters: { warm: 1500, ms: 200 },
       rows: [{ id: "small", title: "a line of text", metric: "us", unit: "µs" }],
     },
     {

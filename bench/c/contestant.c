@@ -280,7 +280,7 @@ static long spawned;
 
 static void blocked_round(void) {
   double begin = now_us();
-  start_watched(file, 0, 0);
+  start_watched(file, 0, pipes);
   in_spawn += now_us() - begin;
   spawned++;
   settle();
@@ -293,6 +293,7 @@ static void occupy(long mib) {
 }
 
 static void task_blocked(void) {
+  pipes = strcmp(word("stdio", "ignore"), "pipe") == 0;
   int fds = strcmp(word("what", "memory"), "fds") == 0;
   long held = 0;
   lasting(number("warm", 100), blocked_round);

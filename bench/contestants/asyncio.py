@@ -93,11 +93,12 @@ async def task_blocked(p):
 
     async def round_():
         nonlocal total, count
-        spawn = Stepped(start(p["child"], stdio=("ignore",) * 3))
+        stdio = p.get("stdio", "ignore")
+        spawn = Stepped(start(p["child"], stdio=(stdio,) * 3))
         child = await spawn
         total += spawn.us
         count += 1
-        await child.wait()
+        await (child.wait() if stdio == "ignore" else child.communicate())
 
     await repeat(p["warm"], round_)
     for step in steps_of(p):

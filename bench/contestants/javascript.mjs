@@ -88,7 +88,7 @@ const TASKS = {
     let inSpawn = 0;
     const round = () => {
       const begin = now();
-      const done = adapter.exit(p.child, "ignore");
+      const done = adapter.exit(p.child, p.stdio ?? "ignore");
       inSpawn += now() - begin;
       return done;
     };

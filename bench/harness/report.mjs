@@ -5,6 +5,7 @@
 import { contestants } from "./contestants.mjs";
 import { digits, formatSamples, ratio } from "./numbers.mjs";
 import { plot } from "./plot.mjs";
+import { soakPlot } from "./soak-plot.mjs";
 
 const FOOTNOTES = "abcdefghijklmnopqrstuvwxyz";
 
@@ -25,7 +26,29 @@ export function report(questions, results, document) {
     const image = `![${altText(rows)}](performance/${question.name}.svg)`;
     text = replace(text, question.name, `${table(rows, result.rows)}\n\n${image}`);
   }
+  const { points } = results.soak;
+  plots["soak.svg"] = soakPlot(points);
+  text = replace(text, "soak", `${soakTable(points)}\n\n![Plot of: memory, fds and latency over the soak](performance/soak.svg)`);
+  text = replace(text, "instructions", instructionsTable(results.instructions.counts));
   return { text, plots };
+}
+
+/** At the beginning (compiled by then), half way and at the end. */
+function soakTable(points) {
+  const chosen = [points[4], points[points.length >> 1], points.at(-1)];
+  const head = ["after", "resident", "heap", "open fds", "median", "90%", "99%"];
+  const cells = chosen.map(({ spawns, rssMiB, heapKiB, fds, p50, p90, p99 }) => [
+    `${spawns.toLocaleString("en")} spawns`,
+    `${rssMiB} MiB`,
+    `${heapKiB.toLocaleString("en")} KiB`,
+    String(fds),
+    ...[p50, p90, p99].map((us) => `${us.toLocaleString("en")} µs`),
+  ]);
+  return align([head, ...cells]);
+}
+
+function instructionsTable(counts) {
+  return align([["", "instructions"], ...Object.entries(counts).map(([part, count]) => [part, count.toLocaleString("en")])]);
 }
 
 /** Replaces what is between the markers of that name. */

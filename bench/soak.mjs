@@ -1,0 +1,67 @@
+/**
+ * npm run bench:soak [-- --count N] [--cpu N]
+ *
+ * 200,000 spawns with three pipes in one process, one after the other, and whether anything grows: resident memory, the heap,
+ * open fds, and the time from spawn to `closed`, at a hundred points. Keeps bench/results/soak.json; the plot of
+ * docs/performance.md is made from it, by `npm run bench -- --report`.
+ */
+
+import { execFileSync, spawnSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { root } from "./harness/contestants.mjs";
+import { lastCPU, setting } from "./harness/measure.mjs";
+import { writeResults } from "./harness/results.mjs";
+
+const POINTS = 100;
+const CHILD = `${root}build/bench/child`;
+const IN_PARENT = "--in-arena";
+
+const { values: given } = parseArgs({
+  options: { count: { type: "string", default: "200000" }, cpu: { type: "string" }, "in-arena": { type: "boolean" } },
+});
+const count = Number(given.count);
+
+const residentKiB = () => Number(/VmRSS:\s*(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))[1]);
+const openFds = () => readdirSync("/proc/self/fd").length;
+
+async function soak() {
+  const { spawn } = await import("brood");
+  const every = Math.ceil(count / POINTS);
+  const times = new Float64Array(every);
+  const points = [];
+  for (let done = 0; done < count; ) {
+    for (let i = 0; i < every; i++) {
+      const begin = performance.now();
+      const child = spawn(CHILD, ["say"]);
+      child.stdin.end();
+      const [text] = await Promise.all([child.stdout.text(), child.stderr.bytes(), child.closed]);
+      times[i] = (performance.now() - begin) * 1000;
+      if (text !== "hello\n") throw new Error(`spawn ${done + i} gave ${JSON.stringify(text)}`);
+    }
+    done += every;
+    const rss = residentKiB();
+    const fds = openFds();
+    globalThis.gc();
+    const sorted = times.toSorted((a, b) => a - b);
+    const at = (share) => Math.round(sorted[Math.floor(share * (every - 1))]);
+    const heapKiB = Math.round(process.memoryUsage().heapUsed / 1024);
+    points.push({ spawns: done, rssMiB: Math.round(rss / 102.4) / 10, heapKiB, fds, p50: at(0.5), p90: at(0.9), p99: at(0.99) });
+  }
+  console.log(JSON.stringify(points));
+}
+
+if (given["in-arena"]) {
+  await soak();
+} else {
+  execFileSync("make", ["-s", "-C", `${root}bench/c`], { stdio: "inherit" });
+  const cpu = given.cpu ?? String(lastCPU());
+  const command = [process.execPath, "--expose-gc", fileURLToPath(import.meta.url), IN_PARENT, "--count", given.count];
+  const { status, stdout } = spawnSync(`${root}build/bench/arena`, [cpu, ...command], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  if (status !== 0) throw new Error(`the soak ended with ${status}`);
+  writeResults("soak", { setting: setting(), points: JSON.parse(stdout) });
+}
