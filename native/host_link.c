@@ -206,9 +206,10 @@ int host_link_receive(struct host_link *link, int socket, struct host_received *
   struct msghdr message = {
       .msg_iov = parts, .msg_iovlen = 2, .msg_control = &control, .msg_controllen = sizeof control.space};
   ssize_t n;
+  /* ECONNRESET, once: the far side ended with requests unread. Its answers are still here, and then its end. */
   do n = sys_recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  while (n < 0 && errno == EINTR);
-  if (n < 0) return errno == EAGAIN ? 0 : errno == ECONNRESET ? -ENOTCONN : -errno;
+  while (n < 0 && (errno == EINTR || errno == ECONNRESET));
+  if (n < 0) return errno == EAGAIN ? 0 : -errno;
   if (n == 0) return -ENOTCONN;
 
   received->fd = -1;

@@ -6,6 +6,7 @@ import { closeSync, openSync } from "node:fs";
 import { HostError, UnsupportedError } from "../errors.js";
 import { errnoName, errnoWords } from "../kernel/errno.js";
 import { describeState } from "../kernel/events.js";
+import { monitor } from "../kernel/monitor.js";
 import { launch } from "../launch/direct.js";
 import { LAUNCH } from "../launch/failure.js";
 import { HostLauncher } from "../launch/host-launcher.js";
@@ -88,7 +89,10 @@ export class HostProcess {
     } catch (error) {
       this.link.close();
       if (!(error instanceof HostError) || error.code !== "ERR_HOST_ENDED") throw error;
+      // The child does not hold the event loop, and somebody waits for this.
+      monitor().hold();
       const exit = await this.child.exited;
+      monitor().release();
       const message = `cannot start a spawn host: ${hostPath()} ${describeState(exit)}`;
       throw new HostError(message, "ERR_HOST_ENDED", { stage: "host", errno: 0 }, { cause: error });
     }

@@ -1,0 +1,31 @@
+/**
+ * A worker that ends in the middle of requests to its spawn host: what they have started, and what nobody has heard of
+ * yet, ends with it.
+ */
+
+import assert from "node:assert/strict";
+import { inNode } from "../helpers/in-node.js";
+import { test } from "../helpers/test.js";
+
+test("an environment that ends while requests are under way takes their children with it", async () => {
+  const left = await inNode<string>(
+    `const { Worker } = await import("node:worker_threads");
+    await run("true");
+    const worker = new Worker(\`
+      const { parentPort } = await import("node:worker_threads");
+      const { SpawnHost } = await import(${JSON.stringify(import.meta.resolve("brood/host"))});
+      const host = await SpawnHost.start();
+      for (let i = 0; i < 20; i++) host.spawn("sleep", ["1000"], { stdio: "ignore" }).catch(() => {});
+      parentPort.postMessage("sent");\`, { eval: true });
+    await new Promise((resolve) => worker.once("message", resolve));
+    await worker.terminate();
+    let children;
+    for (let i = 0; i < 400; i++) {
+      children = fs.readdirSync("/proc/self/task").map((thread) => fs.readFileSync("/proc/self/task/" + thread + "/children", "utf8")).join("").trim();
+      if (children === "") break;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    done(children);`,
+  );
+  assert.equal(left, "");
+});

@@ -1,0 +1,144 @@
+/**
+ * Spawn hosts that are killed, that are told nonsense, that have no fd left: no child is lost, nothing hangs, and the
+ * next request is served.
+ */
+
+import assert from "node:assert/strict";
+import { constants } from "node:os";
+import { fileURLToPath } from "node:url";
+import { run } from "brood";
+import { SpawnHost } from "brood/host";
+import { childPath } from "../helpers/children.js";
+import { inNode } from "../helpers/in-node.js";
+import { test } from "../helpers/test.js";
+import { inFaultyNode } from "./faulty-node.js";
+
+const root = fileURLToPath(new URL("./", import.meta.resolve("brood/package.json")));
+const HOSTS = {
+  host: `${root}prebuilds/linux-${process.arch}/brood-host`,
+  "host under sanitizers": `${root}build/brood-host-sanitized`,
+};
+const { EBADMSG, EINVAL, EMSGSIZE, ENOSYS, EPERM, EPROTONOSUPPORT } = constants.errno as Record<string, number>;
+
+for (const [name, path] of Object.entries(HOSTS)) {
+  test(`a ${name} refuses what is no request, whoever isn't its parent, and goes on; without a parent it ends`, async () => {
+    const { stdout } = await run(childPath("strange_client"), [path], { env: { ASAN_OPTIONS: "detect_leaks=0" } });
+    assert.deepEqual(stdout.trim().split("\n"), [
+      `garbage: refused ${EBADMSG}`,
+      `magic: refused ${EBADMSG}`,
+      `version: refused ${EPROTONOSUPPORT ?? 93}`,
+      `unknown type: refused ${ENOSYS}`,
+      `answer: refused ${ENOSYS}`,
+      `step to a host: refused ${ENOSYS}`,
+      `hello without a page: refused ${EBADMSG}`,
+      `empty spawn: refused ${EBADMSG}`,
+      `too long: refused ${EMSGSIZE}`,
+      `too many fds: refused ${EMSGSIZE}`,
+      `packet too long: refused ${EMSGSIZE}`,
+      `more than said: refused ${EBADMSG}`,
+      `a part from nowhere: refused ${EBADMSG}`,
+      `fds that were not said: refused ${EBADMSG}`,
+      `no program: refused ${EINVAL}`,
+      `program size: refused ${EBADMSG}`,
+      `unsafe flag: refused ${EINVAL}`,
+      `a message within another: refused ${EBADMSG}`,
+      `a stranger: refused ${EPERM}`,
+      "hello: done",
+      `afterwards: refused ${ENOSYS}`,
+      "fds: 1",
+      "end: exited 0",
+    ]);
+  });
+}
+
+test("a host that is killed at any point of a request loses no child: each is ours, or is ended", async () => {
+  for (let round = 0; round < 150; round++) {
+    const host = await SpawnHost.start({ restart: false });
+    const requests = Array.from({ length: 4 }, (_, i) => (i === 2 ? host.create() : host.spawn("cat", { stdio: "ignore" })));
+    // From before the first is read to after the last is answered.
+    const until = performance.now() + round * 0.01;
+    while (performance.now() < until);
+    process.kill(host.pid as number, "SIGKILL");
+    for (const result of await Promise.allSettled(requests)) {
+      if (result.status === "fulfilled") await result.value[Symbol.asyncDispose]();
+      else assert.equal(result.reason.code, "ERR_HOST_ENDED");
+    }
+    await host[Symbol.asyncDispose]();
+  }
+});
+
+test("a host without room for the fds of a request says so, and serves the next", async () => {
+  const host = await SpawnHost.start({ rlimits: { nofile: 12 } });
+  const fds = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [i + 3, "pipe" as const]));
+  await assert.rejects(host.spawn("true", { fds }), { name: "SpawnError", code: "EMFILE", stage: "host" });
+  assert.equal((await host.run("echo", ["again"])).stdout, "again\n");
+  await host[Symbol.asyncDispose]();
+});
+
+test("no fd left here: for the pipes, for the child's pidfd; the child is ended, the next is started", async () => {
+  const { errors, after } = await inNode<{ errors: string[]; after: string }>(
+    `const { spawnAsync } = await import(${JSON.stringify(import.meta.resolve("brood"))});
+    await (await spawnAsync("true")).closed;
+    await fs.promises.stat("/");
+    const RLIMIT_NOFILE = 7;
+    const limit = Number(fs.readFileSync("/proc/self/limits", "utf8").match(/Max open files +(\\d+)/)[1]);
+    const errors = [];
+    for (let free = 0; free < 4; free++) {
+      self.limit(RLIMIT_NOFILE, 120);
+      const filling = [];
+      for (;;) { try { filling.push(fs.openSync("/dev/null")); } catch { break; } }
+      for (let i = 0; i < free; i++) fs.closeSync(filling.pop());
+      // One fd is our directory's, which is closed again before the answer comes.
+      const starting = spawnAsync("cat", { stdio: "ignore" });
+      if (free > 0) { try { for (;;) filling.push(fs.openSync("/dev/null")); } catch {} }
+      const error = await starting.then(async (child) => { child.kill("SIGKILL"); await child.closed; return "started"; }, (error) => error.code + " at " + error.stage);
+      errors.push(error);
+      self.limit(RLIMIT_NOFILE, limit);
+      for (const fd of filling) fs.closeSync(fd);
+    }
+    done({ errors, after: (await (await spawnAsync("echo", ["works"])).output()).stdout });`,
+  );
+  assert.deepEqual(errors, ["EMFILE at pipe", "EMFILE at pidfd", "EMFILE at pidfd", "EMFILE at pidfd"]);
+  assert.equal(after, "works\n");
+});
+
+for (const [call, code] of [
+  ["sendmsg", "ENOBUFS"],
+  ["sendmsg", "EPERM"],
+  ["recvmsg", "ENOMEM"],
+  ["malloc", "ENOMEM"],
+  ["fcntl", "EMFILE"],
+  ["epoll_ctl", "ENOSPC"],
+  ["socketpair", "EMFILE"],
+  ["pipe2", "EMFILE"],
+] as const) {
+  test(`${call} failing with ${code} at each point of a start through a host is one error, and leaves nothing`, async () => {
+    const outcomes = await inFaultyNode<string[]>(
+      `const { SpawnHost } = await import(${JSON.stringify(import.meta.resolve("brood/host"))});
+      await run("true");
+      const outcomes = [];
+      for (let skip = 0; skip < 12; skip++) {
+        const compare = takeStock();
+        fail(${JSON.stringify(call)}, ${JSON.stringify(code)}, skip);
+        let outcome, host;
+        try {
+          host = await SpawnHost.start();
+          const child = await host.spawn("cat");
+          child.stdin.on("error", () => {}).end("hello");
+          outcome = await child.stdout.text().catch((error) => error.code);
+          await child.closed;
+        } catch (error) {
+          outcome = error.name;
+        }
+        clear(${JSON.stringify(call)});
+        await host?.[Symbol.asyncDispose]();
+        await compare();
+        outcomes.push(outcome);
+      }
+      done(outcomes);`,
+      undefined,
+    );
+    assert.equal(outcomes.length, 12);
+    assert.equal(outcomes.at(-1), "hello");
+  });
+}
