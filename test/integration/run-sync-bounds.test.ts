@@ -72,10 +72,10 @@ test("drain: pipes silent for so long after the exit are given up; what came is 
 });
 
 test("drain: a writer that goes on does not hold it beyond the bound", () => {
-  const script = "(while :; do echo more; done) & echo $!";
-  const { stdout, drained } = runSync("sh", ["-c", script], { drain: { timeout: 100, idle: 5000 }, maxOutput: 100_000 });
+  const script = "(while :; do echo more; done) & echo $! >&2";
+  const { stderr, drained } = runSync("sh", ["-c", script], { drain: { timeout: 100, idle: 5000 }, maxOutput: 100_000 });
   assert.equal(drained, false);
-  process.kill(Number.parseInt(stdout, 10), "SIGKILL");
+  process.kill(Number.parseInt(stderr, 10), "SIGKILL");
 });
 
 test("drain: without a bound they are given up at once, and then: error throws", () => {
