@@ -3,7 +3,7 @@
  * handles sent along. socketpair(2), unix(7)
  */
 
-import { closeSync, constants } from "node:fs";
+import { constants } from "node:fs";
 import { EBADF } from "../kernel/errno.js";
 import { noPipe, notOpen } from "../launch/failure.js";
 import { addon } from "../native/addon.js";
@@ -65,9 +65,9 @@ export function mapStdio<Item extends StdioItem>(
   return map;
 }
 
-/** Closes the child's ends. */
+/** Closes the child's ends. Not by Node's closeSync, which in a worker warns of fds that it has not opened. */
 export function closeTheirs(stdio: NodeStdio): void {
-  for (const fd of stdio.theirs.splice(0)) closeSync(fd);
+  for (const fd of stdio.theirs.splice(0)) addon().closeFd(fd);
 }
 
 function isPipe({ type }: StdioItem): boolean {
@@ -93,7 +93,7 @@ function makePipe(file: string, item: StdioItem, stdio: NodeStdio): Source {
   const handle = item.handle as PipeHandle;
   const opened = handle.open(ours) ?? 0;
   if (opened < 0) {
-    closeSync(ours);
+    addon().closeFd(ours);
     throw noPipe({ file }, -opened);
   }
   stdio.handles.push(handle);
