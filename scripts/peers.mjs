@@ -42,6 +42,8 @@ const { values, positionals } = parseArgs({
 /** TAP (nested, too), and the lines of jest. */
 const RESULT = /^ *(?:(?<word>ok|not ok) \d+ (?:- )?|(?<sign>[✓✕]) )(?<title>.*?)(?: \([\d.]+ m?s\))?$/gm;
 
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
+
 /** Runs one part of a suite; gives the titles of its tests, by whether they passed. */
 async function runPart(directory, node, args, importing) {
   const child = spawn(node, args, {
@@ -59,14 +61,20 @@ async function runPart(directory, node, args, importing) {
   const closed = new Promise((resolve, reject) =>
     child.on("close", (code, signal) => resolve(signal ?? code)).on("error", reject),
   );
-  const killGroup = () => process.kill(-child.pid, "SIGKILL");
+  const killGroup = () => {
+    try {
+      process.kill(-child.pid, "SIGKILL");
+    } catch {
+      // It is empty.
+    }
+  };
+  process.once("exit", killGroup);
   const timer = setTimeout(killGroup, MOST_MS);
   // Children that a suite has left behind hold its output.
   child.on("exit", () => {
     clearTimeout(timer);
-    try {
-      killGroup();
-    } catch {}
+    process.off("exit", killGroup);
+    killGroup();
   });
   let text = "";
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (chunk) => (text += chunk));
