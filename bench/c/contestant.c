@@ -484,7 +484,7 @@ static const struct {
   void (*run)(void);
 } tasks[] = {
     {"exit", task_exit},       {"blocked", task_blocked}, {"alive", task_alive},     {"receive", task_receive},
-    {"send", task_send},       {"run", task_run},         {"capture", task_capture}, {"echo", task_echo},
+    {"send", task_send},       {"run", task_run},         {"runSync", task_run},     {"capture", task_capture}, {"echo", task_echo},
 };
 
 int main(int argc, char **argv) {

@@ -1,4 +1,4 @@
-import { contestant, count, pour, roundTrip } from "./javascript.mjs";
+import { bySpawnSync, contestant, count, pour, roundTrip } from "./javascript.mjs";
 
 const MIB = 2 ** 20;
 const SIZES = { pipe64: undefined, pipe1m: MIB };
@@ -8,7 +8,7 @@ const entry = (pipe, kind) => (kind === "socket" ? "socket" : { pipe, size: SIZE
 
 await contestant({
   load: () => import("brood"),
-  use: ({ spawn, run }) => ({
+  use: ({ spawn, run, runSync }) => ({
     exit(file, stdio) {
       if (stdio === "ignore") return spawn(file, [], { stdio: "ignore" }).exited;
       const child = spawn(file);
@@ -41,6 +41,12 @@ await contestant({
       await child.exited;
     },
     run: async (file) => (await run(file, ["say"])).stdout,
+    async runSync(file, api) {
+      if (api === "own") return () => runSync(file, ["say"]).stdout;
+      const { register } = await import("brood/register");
+      if (!register()) throw new Error("not registered");
+      return bySpawnSync(file);
+    },
     capture: async (file, mib) => (await run(file, ["give", `${mib}`], { encoding: "buffer" })).stdout.length,
     echo(file) {
       const child = spawn(file, ["echo"], { stderr: "ignore" });

@@ -1,4 +1,4 @@
-import { contestant, onlySockets } from "./javascript.mjs";
+import { bySpawnSync, contestant, onlySockets } from "./javascript.mjs";
 
 const drained = async (stream) => (await new Response(stream).arrayBuffer()).byteLength;
 
@@ -44,6 +44,10 @@ await contestant({
       const child = Bun.spawn([file, "say"], { stdio: ["ignore", "pipe", "pipe"] });
       const [stdout] = await Promise.all([new Response(child.stdout).text(), drained(child.stderr), child.exited]);
       return stdout;
+    },
+    runSync(file, api) {
+      if (api === "node") return bySpawnSync(file);
+      return () => Bun.spawnSync([file, "say"], { stdio: ["ignore", "pipe", "pipe"] }).stdout.toString();
     },
     async capture(file, mib) {
       const child = Bun.spawn([file, "give", `${mib}`], { stdio: ["ignore", "pipe", "pipe"] });

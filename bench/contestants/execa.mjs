@@ -2,7 +2,7 @@ import { contestant, count, onlySockets, pour, roundTrip } from "./javascript.mj
 
 await contestant({
   load: () => import("execa"),
-  use: ({ execa }) => ({
+  use: ({ execa, execaSync }) => ({
     exit(file, stdio) {
       const child = execa(file, [], { stdio });
       child.stdin?.end();
@@ -36,6 +36,7 @@ await contestant({
       await child;
     },
     run: async (file) => (await execa(file, ["say"], { stdin: "ignore", stripFinalNewline: false })).stdout,
+    runSync: (file) => () => execaSync(file, ["say"], { stdin: "ignore", stripFinalNewline: false }).stdout,
     async capture(file, mib) {
       const options = { stdin: "ignore", encoding: "buffer", maxBuffer: Number.POSITIVE_INFINITY };
       return (await execa(file, ["give", `${mib}`], options)).stdout.length;

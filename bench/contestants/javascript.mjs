@@ -16,6 +16,8 @@
  * @property {(file: string, mib: number, kind: string) => Promise<number>} receive Counts what a child writes.
  * @property {(file: string, mib: number, kind: string) => Promise<unknown>} send Writes to a child that reads it all.
  * @property {(file: string) => Promise<string>} run Runs a command for its text.
+ * @property {(file: string, api: "own" | "node") => (() => string) | Promise<() => string>} runSync Gives what runs a command for
+ * its text, blocking: by the library's own function, or by spawnSync of node:child_process.
  * @property {(file: string, mib: number) => Promise<number>} capture Runs a command for its bytes, gives how many there are.
  * @property {(file: string) => () => Promise<unknown>} echo Starts a child that echoes; gives the round trip.
  */
@@ -149,6 +151,14 @@ const TASKS = {
     return { us: await timed(p, round) };
   },
 
+  async runSync(adapter, p) {
+    const runSync = await adapter.runSync(p.child, p.api);
+    const round = () => {
+      if (runSync() !== "hello\n") throw new Error("wrong output");
+    };
+    return { us: await timed(p, round) };
+  },
+
   async capture(adapter, p) {
     await adapter.capture(p.child, 16);
     const begin = now();
@@ -180,6 +190,12 @@ async function throughput(p, move) {
   const begin = now();
   await move(p.mib);
   return { gbps: (p.mib * 2 ** 20) / (now() - begin) / 1e6 };
+}
+
+/** A command's text by spawnSync of node:child_process. */
+export async function bySpawnSync(file) {
+  const { spawnSync } = await import("node:child_process");
+  return () => spawnSync(file, ["say"], { stdio: ["ignore", "pipe", "pipe"], encoding: "utf8" }).stdout;
 }
 
 /** For contestants whose "pipe" is a socketpair, and which have no other. */

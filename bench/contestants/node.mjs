@@ -1,4 +1,4 @@
-import { contestant, count, onlySockets, pour, roundTrip } from "./javascript.mjs";
+import { bySpawnSync, contestant, count, onlySockets, pour, roundTrip } from "./javascript.mjs";
 
 await contestant({
   load: () => import("node:child_process"),
@@ -42,6 +42,7 @@ await contestant({
       await exited;
     },
     run: (file) => captured(execFile, file, ["say"], "utf8"),
+    runSync: bySpawnSync,
     capture: async (file, mib) => (await captured(execFile, file, ["give", `${mib}`], "buffer")).length,
     echo(file) {
       const child = spawn(file, ["echo"], { stdio: ["pipe", "pipe", "ignore"] });

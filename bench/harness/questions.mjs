@@ -8,6 +8,7 @@ import exitsAlive from "../exits-alive.mjs";
 import imports from "../import.mjs";
 import memory from "../memory.mjs";
 import run from "../run.mjs";
+import runSync from "../run-sync.mjs";
 import spawnIgnored from "../spawn-ignored.mjs";
 import spawnPipes from "../spawn-pipes.mjs";
 import throughput from "../throughput.mjs";
@@ -35,4 +36,4 @@ import throughput from "../throughput.mjs";
  */
 
 /** @type {Question[]} */
-export const questions = [spawnIgnored, spawnPipes, blocked, exitsAlive, throughput, run, echo, imports, memory];
+export const questions = [spawnIgnored, spawnPipes, blocked, exitsAlive, throughput, run, runSync, echo, imports, memory];
