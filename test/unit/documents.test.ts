@@ -86,3 +86,11 @@ test("links between documents lead somewhere", () => {
     }
   }
 });
+
+test("decisions are numbered, each number once, and their titles say it", () => {
+  const names = readdirSync(`${root}docs/decisions`).sort();
+  names.forEach((name, i) => {
+    assert.ok(name.startsWith(`${String(i + 1).padStart(4, "0")}-`), name);
+    assert.match(read(`docs/decisions/${name}`), new RegExp(`^# ${i + 1}\\. `), name);
+  });
+});
