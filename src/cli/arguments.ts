@@ -14,7 +14,7 @@ export interface CommandLine extends Request {
 }
 
 export function readCommandLine(words: string[]): CommandLine {
-  const request: Request = { options: {}, report: "none", interruptTwice: false, register: false, help: false };
+  const request: Request = { options: {}, report: "none", interruptTwice: false, register: false, help: undefined };
   const types = FLAGS.map((flag) => [
     flag.name,
     { type: flag.value !== undefined && !flag.optional ? ("string" as const) : ("boolean" as const), multiple: true },

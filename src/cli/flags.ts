@@ -15,12 +15,23 @@ export interface Request {
   interruptTwice: boolean;
   /** The command, and what it starts, has brood's engine under Node's child_process. */
   register: boolean;
-  help: boolean;
+  /** The topic that help is wanted about, "": all of it in short; undefined: none. */
+  help: string | undefined;
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
-export type Topic = "Where and with what" | "Input and output" | "Who and how much" | "Signals" | "Its end" | "About it";
+/** What flags are about, as `--help TOPIC` names it. */
+export const TOPICS = {
+  start: "its directory, environment and executable",
+  stdio: "its input and output",
+  identity: "whose rights it has: user, groups, namespaces",
+  limits: "how much it may use",
+  signals: "sessions, process groups, signals",
+  end: "its end: timeouts, and what it leaves behind",
+  report: "what is told about it",
+} as const;
+export type Topic = keyof typeof TOPICS;
 
 export interface Flag {
   /** Without the dashes. */
@@ -35,102 +46,96 @@ export interface Flag {
 }
 
 export const FLAGS: readonly Flag[] = [
-  option("cwd", "DIR", "Where and with what", "its working directory", (o, v) => set(o, "cwd", v)),
-  option("chroot", "DIR", "Where and with what", "its root directory", (o, v) => set(o, "chroot", v)),
-  option("env", "NAME=VALUE", "Where and with what", "set a variable (repeatable)", (o, v) => {
+  option("cwd", "DIR", "start", "its working directory", (o, v) => set(o, "cwd", v)),
+  option("chroot", "DIR", "start", "its root directory", (o, v) => set(o, "chroot", v)),
+  option("env", "NAME=VALUE", "start", "set a variable (repeatable)", (o, v) => {
     const at = v.indexOf("=");
     if (at < 1) throw new UsageError(`--env takes NAME=VALUE, not ${JSON.stringify(v)}`);
     addEnv(o, v.slice(0, at), v.slice(at + 1));
   }),
-  option("unset-env", "NAME", "Where and with what", "remove a variable (repeatable)", (o, v) => addEnv(o, v, undefined)),
-  toggle("clear-env", "Where and with what", "start from an empty environment", (o) => set(o, "extendEnv", false)),
+  option("unset-env", "NAME", "start", "remove a variable (repeatable)", (o, v) => addEnv(o, v, undefined)),
+  toggle("clear-env", "start", "start from an empty environment", (o) => set(o, "extendEnv", false)),
   {
     name: "register",
-    topic: "Where and with what",
+    topic: "start",
     help: "every Node in it spawns on brood's engine",
     apply(request) {
       request.register = true;
     },
   },
-  option("path", "DIRS", "Where and with what", "where the executable is sought", (o, v) => set(o, "path", v)),
-  option("argv0", "NAME", "Where and with what", "its argv[0]", (o, v) => set(o, "argv0", v)),
+  option("path", "DIRS", "start", "where the executable is sought", (o, v) => set(o, "path", v)),
+  option("argv0", "NAME", "start", "its argv[0]", (o, v) => set(o, "argv0", v)),
 
-  option("stdin", "ENTRY", "Input and output", "inherit (default), ignore, close, or a file", (o, v) =>
-    set(o, "stdin", stdio(v, "r")),
-  ),
-  option("stdout", "ENTRY", "Input and output", "the same; append:FILE appends", (o, v) => set(o, "stdout", stdio(v, "w"))),
-  option("stderr", "ENTRY", "Input and output", "the same; stdout joins it to stdout", (o, v) =>
+  option("stdin", "ENTRY", "stdio", "inherit (default), ignore, close or FILE", (o, v) => set(o, "stdin", stdio(v, "r"))),
+  option("stdout", "ENTRY", "stdio", "inherit, ignore, close, FILE or append:FILE", (o, v) => set(o, "stdout", stdio(v, "w"))),
+  option("stderr", "ENTRY", "stdio", "the same; the word stdout joins it to stdout", (o, v) =>
     set(o, "stderr", v === "stdout" ? { dup: 1 } : stdio(v, "w")),
   ),
-  option("pass-fd", "N", "Input and output", "keep this fd open (repeatable)", (o, v) =>
+  option("pass-fd", "N", "stdio", "keep this fd open (repeatable)", (o, v) =>
     set(o, "passFds", [...(o.passFds ?? []), integer(v, "pass-fd")]),
   ),
 
-  option("user", "NAME", "Who and how much", "run as this account, with its groups", (o, v) => set(o, "user", v)),
-  option("uid", "N", "Who and how much", "user id", (o, v) => set(o, "uid", integer(v, "uid"))),
-  option("gid", "N", "Who and how much", "group id", (o, v) => set(o, "gid", integer(v, "gid"))),
-  option("groups", "N,N", "Who and how much", "supplementary groups; empty: none", (o, v) => set(o, "groups", list(v, "groups"))),
-  option("umask", "OCTAL", "Who and how much", "file mode creation mask", (o, v) => {
+  option("user", "NAME", "identity", "run as this account, with its groups", (o, v) => set(o, "user", v)),
+  option("uid", "N", "identity", "user id", (o, v) => set(o, "uid", integer(v, "uid"))),
+  option("gid", "N", "identity", "group id", (o, v) => set(o, "gid", integer(v, "gid"))),
+  option("groups", "N,N", "identity", "supplementary groups; empty: none", (o, v) => set(o, "groups", list(v, "groups"))),
+  option("umask", "OCTAL", "identity", "file mode creation mask", (o, v) => {
     if (!/^[0-7]{1,4}$/.test(v)) throw new UsageError(`--umask takes an octal number, not ${JSON.stringify(v)}`);
     set(o, "umask", Number.parseInt(v, 8));
   }),
-  option("memory-max", "SIZE", "Who and how much", "memory of all that it starts: 512M (needs a cgroup)", (o, v) =>
+  option("memory-max", "SIZE", "limits", "memory of all of it: 512M (needs a cgroup)", (o, v) =>
     contained(o, "memoryMax", size(v, "memory-max")),
   ),
-  option("pids-max", "N", "Who and how much", "processes and threads of all of it", (o, v) =>
+  option("pids-max", "N", "limits", "processes and threads of all of it", (o, v) =>
     contained(o, "pidsMax", integer(v, "pids-max")),
   ),
-  option("cpu-max", "CPUS", "Who and how much", "CPUs for all of it: 0.5 is half of one", (o, v) =>
+  option("cpu-max", "CPUS", "limits", "CPUs for all of it: 0.5 is half of one", (o, v) =>
     contained(o, "cpuMax", decimal(v, "cpu-max")),
   ),
-  option("namespaces", "NAME,NAME", "Who and how much", "new user, mount, pid, net, ipc, uts, cgroup", (o, v) =>
+  option("namespaces", "NAME,NAME", "identity", "new user, mount, pid, net, ipc, uts, cgroup", (o, v) =>
     set(o, "namespaces", v.split(",") as Namespace[]),
   ),
-  option("uid-map", "IN:OUT[:COUNT]", "Who and how much", "ids of a new user namespace (repeatable)", (o, v) =>
+  option("uid-map", "IN:OUT[:COUNT]", "identity", "ids of a new user namespace (repeatable)", (o, v) =>
     set(o, "uidMap", [...(o.uidMap ?? []), idRange(v, "uid-map")]),
   ),
-  option("gid-map", "IN:OUT[:COUNT]", "Who and how much", "group ids of it (repeatable)", (o, v) =>
+  option("gid-map", "IN:OUT[:COUNT]", "identity", "group ids of it (repeatable)", (o, v) =>
     set(o, "gidMap", [...(o.gidMap ?? []), idRange(v, "gid-map")]),
   ),
-  option("nice", "N", "Who and how much", "nice value, -20 to 19", (o, v) => set(o, "nice", integer(v, "nice"))),
-  option("limit", "NAME=SOFT[:HARD]", "Who and how much", "resource limit: nofile=1024 (repeatable)", addLimit),
-  option("cpu-affinity", "N,N-N", "Who and how much", "the CPUs it may use", (o, v) =>
-    set(o, "cpuAffinity", list(v, "cpu-affinity")),
-  ),
-  option("oom-score-adj", "N", "Who and how much", "-1000 to 1000", (o, v) => set(o, "oomScoreAdj", integer(v, "oom-score-adj"))),
-  toggle("no-new-privs", "Who and how much", "exec can't grant privileges", (o) => set(o, "noNewPrivs", true)),
+  option("nice", "N", "limits", "nice value, -20 to 19", (o, v) => set(o, "nice", integer(v, "nice"))),
+  option("limit", "NAME=SOFT[:HARD]", "limits", "resource limit: nofile=1024 (repeatable)", addLimit),
+  option("cpu-affinity", "N,N-N", "limits", "the CPUs it may use", (o, v) => set(o, "cpuAffinity", list(v, "cpu-affinity"))),
+  option("oom-score-adj", "N", "limits", "-1000 to 1000", (o, v) => set(o, "oomScoreAdj", integer(v, "oom-score-adj"))),
+  toggle("no-new-privs", "identity", "exec can't grant privileges", (o) => set(o, "noNewPrivs", true)),
 
-  toggle("session", "Signals", "lead a new session", (o) => set(o, "session", true)),
-  option("process-group", "new|ID", "Signals", "lead or join a process group", (o, v) =>
+  toggle("session", "signals", "lead a new session", (o) => set(o, "session", true)),
+  option("process-group", "new|ID", "signals", "lead or join a process group", (o, v) =>
     set(o, "processGroup", v === "new" ? "new" : integer(v, "process-group")),
   ),
-  option("restore-signals", "WHICH", "Signals", "ignored ones to default: runtime, all, none", (o, v) =>
+  option("restore-signals", "WHICH", "signals", "ignored ones to default: runtime, all, none", (o, v) =>
     set(o, "restoreSignals", v === "none" ? false : (v as "runtime" | "all")),
   ),
-  option("ignore-signal", "SIGNAL", "Signals", "start with it ignored (repeatable)", (o, v) =>
+  option("ignore-signal", "SIGNAL", "signals", "start with it ignored (repeatable)", (o, v) =>
     set(o, "ignoreSignals", [...(o.ignoreSignals ?? []), signal(v)]),
   ),
-  option("block-signal", "SIGNAL", "Signals", "start with it blocked (repeatable)", (o, v) =>
+  option("block-signal", "SIGNAL", "signals", "start with it blocked (repeatable)", (o, v) =>
     set(o, "blockSignals", [...(o.blockSignals ?? []), signal(v)]),
   ),
 
-  option("timeout", "TIME", "Its end", "end it after 500, 500ms, 30s, 5m or 1h", (o, v) =>
-    set(o, "timeout", duration(v, "timeout")),
-  ),
-  option("idle-timeout", "TIME", "Its end", "the same after so long without output", (o, v) =>
+  option("timeout", "TIME", "end", "end it after 500, 500ms, 30s, 5m or 1h", (o, v) => set(o, "timeout", duration(v, "timeout"))),
+  option("idle-timeout", "TIME", "end", "the same after so long without output", (o, v) =>
     set(o, "idleTimeout", duration(v, "idle-timeout")),
   ),
-  option("drain", "TIME", "Its end", "then leave pipes silent so long (2s); wait", (o, v) =>
+  option("drain", "TIME", "end", "then leave pipes silent so long (2s); wait", (o, v) =>
     set(o, "drain", v === "wait" ? { then: "wait" } : { idle: duration(v, "drain") }),
   ),
-  option("kill-signal", "SIGNAL", "Its end", "the polite signal (SIGTERM)", (o, v) => set(o, "killSignal", signal(v))),
-  option("force-kill-after", "TIME", "Its end", "SIGKILL so long after it (5s); never", (o, v) =>
+  option("kill-signal", "SIGNAL", "end", "the polite signal (SIGTERM)", (o, v) => set(o, "killSignal", signal(v))),
+  option("force-kill-after", "TIME", "end", "SIGKILL so long after it (5s); never", (o, v) =>
     set(o, "forceKillAfterDelay", v === "never" ? false : duration(v, "force-kill-after")),
   ),
   {
     name: "interrupt-twice",
-    topic: "Its end",
-    help: "a second Ctrl-C ends it, as --timeout does",
+    topic: "end",
+    help: "a second Ctrl-C ends it, as a timeout does",
     apply(request) {
       request.interruptTwice = true;
     },
@@ -139,16 +144,16 @@ export const FLAGS: readonly Flag[] = [
     name: "contain",
     value: "MEANS",
     optional: true,
-    topic: "Its end",
+    topic: "end",
     help: "leave nothing that it starts: auto, cgroup, ...",
     apply(request, value) {
       set(request.options, "contain", (value === "" ? "auto" : value) as "auto");
     },
   },
-  option("descendants", "WHAT", "Its end", "those that outlive it: kill (default), wait, leave", (o, v) =>
+  option("descendants", "WHAT", "end", "what outlives it: kill (default), wait, leave", (o, v) =>
     set(o, "descendants", v as "kill"),
   ),
-  option("parent-death-signal", "SIGNAL", "Its end", "what it gets when brood dies", (o, v) =>
+  option("parent-death-signal", "SIGNAL", "end", "what it gets when brood dies", (o, v) =>
     set(o, "parentDeathSignal", signal(v)),
   ),
 
@@ -156,7 +161,7 @@ export const FLAGS: readonly Flag[] = [
     name: "report",
     value: "text|json",
     optional: true,
-    topic: "About it",
+    topic: "report",
     help: "tell on stderr how it went",
     apply(request, value) {
       if (value !== "" && value !== "text" && value !== "json") {
@@ -167,10 +172,12 @@ export const FLAGS: readonly Flag[] = [
   },
   {
     name: "help",
-    topic: "About it",
-    help: "this text",
-    apply(request) {
-      request.help = true;
+    value: "TOPIC",
+    optional: true,
+    topic: "report",
+    help: "a page of help",
+    apply(request, value) {
+      request.help = value;
     },
   },
 ];

@@ -4,7 +4,7 @@
 
 import { readFileSync } from "node:fs";
 import { closest } from "../program/validate.js";
-import { mainHelp } from "./help.js";
+import { mainHelp, runHelp } from "./help.js";
 import { inFlags, print } from "./messages.js";
 import { runCommand, STATUS } from "./run.js";
 import { closeTerminals } from "./terminal.js";
@@ -28,7 +28,7 @@ async function status([command, ...rest]: string[]): Promise<number> {
       case "--help":
       case "-h":
       case "help":
-        print(mainHelp());
+        print(rest[0] === "run" ? runHelp(rest[1]) : mainHelp());
         return 0;
       case undefined:
         process.stderr.write(mainHelp());

@@ -26,8 +26,8 @@ export const STATUS = { timeout: 124, own: 125, notExecutable: 126, notFound: 12
 /** Runs the command line and gives the exit status. */
 export async function runCommand(words: string[]): Promise<number> {
   const line = readCommandLine(words);
-  if (line.help) {
-    print(runHelp());
+  if (line.help !== undefined) {
+    print(runHelp(line.help === "" ? line.file : line.help));
     return 0;
   }
   if (line.file === undefined) throw new UsageError("brood run needs a command: brood run [options] -- file [args...]");

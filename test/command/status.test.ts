@@ -4,6 +4,7 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { FLAGS, TOPICS } from "#dist/cli/flags.js";
 import { brood, startBrood } from "../helpers/command.js";
 import { TemporaryFiles } from "../helpers/files.js";
 import { test } from "../helpers/test.js";
@@ -68,15 +69,42 @@ test("exit status: 127 an interpreter that is not there", async () => {
   assert.match(result.stderr, /exists, but the interpreter or loader that it names does not/);
 });
 
-test("--help and --version", async () => {
+test("--version, and the page that brood --help shows", async () => {
   assert.match((await brood(["--version"])).stdout, /^\d+\.\d+\.\d+\n$/);
   assert.match((await brood(["--help"])).stdout, /brood run \[options\]/);
-  const help = await brood(["run", "--help"]);
-  assert.equal(help.status, 0);
-  assert.match(help.stdout, /--timeout TIME/);
-  const lines = help.stdout.split("\n");
-  assert.ok(lines.length <= 50, "it fits a screen");
-  for (const line of lines) assert.ok(line.length <= 80, line);
+});
+
+test("brood run --help is pages that fit a screen, by topic; each flag is on one of them", async () => {
+  const first = await brood(["run", "--help"]);
+  assert.equal(first.status, 0);
+  const pages = [first.stdout];
+  const topics = Object.keys(TOPICS);
+  for (const topic of topics) {
+    assert.match(first.stdout, new RegExp(`^  ${topic} `, "m"));
+    const { status, stdout } = await brood(["run", "--help", topic]);
+    assert.equal(status, 0);
+    assert.equal((await brood(["run", `--help=${topic}`])).stdout, stdout);
+    assert.equal((await brood(["help", "run", topic])).stdout, stdout);
+    pages.push(stdout);
+  }
+  for (const page of pages) {
+    const lines = page.split("\n");
+    assert.ok(lines.length <= 25, `${lines.length} lines`);
+    for (const line of lines) assert.ok(line.length <= 80, line);
+  }
+  const all = (await brood(["run", "--help", "all"])).stdout;
+  for (const { name } of FLAGS) {
+    const heading = new RegExp(`^  --${name}\\b(?!-)`, "m");
+    assert.equal(pages.slice(1).filter((page) => heading.test(page)).length, 1, name);
+    assert.match(all, heading);
+  }
+});
+
+test("help about what is no topic is refused, with the topics or a suggestion", async () => {
+  const wrong = await brood(["run", "--help", "weather"]);
+  assert.equal(wrong.status, 125);
+  assert.match(wrong.stderr, /no help about weather, the topics are start, stdio, .* and all/);
+  assert.match((await brood(["run", "--help=limit"])).stderr, /no help about limit, did you mean limits\?/);
 });
 
 test("words after the command are the command's, also such as look like flags", async () => {
