@@ -19,6 +19,10 @@ napi_value export_keptEnded(napi_env env, napi_callback_info info) {
 /* When a process was started, in clock ticks since the boot; -1 if there is none. proc(5), field 22 of stat. */
 static int64_t started(pid_t pid) {
   char path[32], text[1024];
+  /* The /proc of another pid namespace has other numbers than those that signals take. */
+  ssize_t size = readlink("/proc/self", text, sizeof text - 1);
+  text[size > 0 ? size : 0] = 0;
+  if (atoi(text) != getpid()) return -1;
   snprintf(path, sizeof path, "/proc/%d/stat", pid);
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return -1;
@@ -32,7 +36,8 @@ static int64_t started(pid_t pid) {
 
 /*
  * signalStarted(pid, started, signal): 1: sent. 0: that process is gone; its number may be another's. The process is held
- * by a pidfd before it is looked at, so nobody else is hit; where there are no pidfds, a recycled number could be.
+ * by a pidfd before it is looked at, so nobody else is hit; where there are no pidfds, a recycled number could be. It is no
+ * child of ours: its number may be another's even between two calls, so that a refusal of the pidfd's is an answer.
  */
 napi_value export_signalStarted(napi_env env, napi_callback_info info) {
   struct call call;
@@ -41,10 +46,11 @@ napi_value export_signalStarted(napi_env env, napi_callback_info info) {
   pid_t pid = argument(env, &call, 0);
   napi_get_value_int64(env, call.arguments[1], &wanted);
   int signal = argument(env, &call, 2);
-  if (pid <= 1) return integer(env, -EINVAL); /* never everyone, and never the first process */
+  if (pid <= 1 || wanted < 0) return integer(env, -EINVAL); /* never everyone, and never the first process */
   int pidfd = sys_pidfd_open(pid);
   if (pidfd < 0 && errno == ESRCH) return integer(env, 0);
-  int result = started(pid) == wanted ? sys_signal_child(pid, pidfd, signal) : 1;
+  int result = 1;
+  if (started(pid) == wanted) result = pidfd >= 0 ? sys_pidfd_send_signal(pidfd, signal, 0) : kill(pid, signal);
   int error = errno;
   if (pidfd >= 0) close(pidfd);
   if (result == 0) return integer(env, 1);

@@ -11,8 +11,8 @@
 /* Gives the two fds of a pair to JavaScript, or closes them where it has no room. */
 static napi_value pair_result(napi_env env, napi_value room, int result, const int pair[2]) {
   size_t length;
-  int32_t *out = memory(env, room, &length);
   if (result != 0) return integer(env, -errno);
+  int32_t *out = memory(env, room, &length);
   if (out == NULL || length < 2) {
     close(pair[0]);
     close(pair[1]);

@@ -170,11 +170,12 @@ static void note_result(long result) {
 
 #define DEEPEST 24
 
-static void sweep_children(const char *directory, int parent, int depth);
+static void sweep_children(const char *directory, int parent, int parent_pidfd, int depth);
 
 /* One process below us. A direct child's number is its own until we reap it. Any other may be reaped, and its number
- * be another's, at any time: it is held by its pidfd, and then looked at again, before it is signalled. */
-static void sweep_one(int pid, int parent, int depth) {
+ * be another's, at any time: it is held by its pidfd, and then looked at again, before it is signalled. So is its parent,
+ * whose number is its own as long as it can be signalled. */
+static void sweep_one(int pid, int parent, int parent_pidfd, int depth) {
   char path[64];
   int pidfd = -1;
   if (depth > 0) {
@@ -189,7 +190,8 @@ static void sweep_one(int pid, int parent, int depth) {
     while (end > 0 && text[end - 1] != ')') end--;
     if (n <= 0) end = 0;
     else text[n] = 0;
-    if (end == 0 || end + 3 >= n || parse(text + end + 3) != parent) {
+    if (end == 0 || end + 3 >= n || parse(text + end + 3) != parent ||
+        (parent_pidfd >= 0 && raw(__NR_pidfd_send_signal, parent_pidfd, 0, 0, 0) == -ESRCH)) {
       raw(__NR_close, pidfd);
       return;
     }
@@ -199,14 +201,14 @@ static void sweep_one(int pid, int parent, int depth) {
                         : raw(__NR_kill, pid, SIGKILL));
   if (depth < DEEPEST) {
     put_text(put_number(put_text(path, "/proc/"), pid), "/task");
-    sweep_children(path, pid, depth + 1);
+    sweep_children(path, pid, pidfd, depth + 1);
   }
   if (pidfd >= 0) raw(__NR_close, pidfd);
 }
 
 /* The children that the threads of `directory` (/proc/PID/task) have. The kernel lists them as they are meanwhile:
  * what is missed is found by a later sweep. */
-static void sweep_children(const char *directory, int parent, int depth) {
+static void sweep_children(const char *directory, int parent, int parent_pidfd, int depth) {
   char threads[1024] __attribute__((aligned(8)));
   char numbers[1024];
   char path[96];
@@ -227,7 +229,7 @@ static void sweep_children(const char *directory, int parent, int depth) {
           if (numbers[i] >= '0' && numbers[i] <= '9') {
             pid = pid * 10 + (numbers[i] - '0');
           } else if (pid > 0) {
-            sweep_one((int)pid, parent, depth);
+            sweep_one((int)pid, parent, parent_pidfd, depth);
             pid = 0;
           }
         }
@@ -238,10 +240,21 @@ static void sweep_children(const char *directory, int parent, int depth) {
   raw(__NR_close, list);
 }
 
+/* The /proc of another pid namespace has other numbers than those that signals take. */
+static int proc_is_ours(void) {
+  char self[16];
+  long n = raw(__NR_readlinkat, AT_FDCWD, "/proc/self", self, sizeof self - 1);
+  if (n <= 0) return 0;
+  self[n] = 0;
+  return parse(self) == raw(__NR_getpid);
+}
+
 static void sweep(void) {
   refused = hit = 0;
   if (is_init) raw(__NR_kill, -1, SIGKILL);
-  else sweep_children("/proc/self/task", (int)raw(__NR_getpid), 0);
+  else if (proc_is_ours()) sweep_children("/proc/self/task", (int)raw(__NR_getpid), -1, 0);
+  else if (command != 0) note_result(raw(__NR_kill, command, SIGKILL)); /* it has not been reaped */
+  else refused = 1;
 }
 
 static void fill_usage(struct keeper_note *note, const struct usage *usage) {
@@ -375,24 +388,45 @@ static long read_file(int directory, const char *name, char *text, long room) {
   return n;
 }
 
-/* Before cgroup.kill: each process by its number. It is frozen, so that none of them ends and none is new. */
-static void kill_listed(int directory) {
+/* Goes through the processes of a cgroup. Returns 1 as soon as `visit` does. */
+static int each_listed(int directory, int (*visit)(int directory, long pid, long argument), long argument) {
   char numbers[4096];
+  int found = 0;
   long fd = raw(__NR_openat, directory, "cgroup.procs", O_RDONLY | O_CLOEXEC, 0);
-  if (fd < 0) return;
+  if (fd < 0) return 0;
   long n, pid = 0;
-  while ((n = raw(__NR_read, fd, numbers, sizeof numbers)) > 0) {
-    for (long i = 0; i < n; i++) {
+  while (!found && (n = raw(__NR_read, fd, numbers, sizeof numbers)) > 0) {
+    for (long i = 0; i < n && !found; i++) {
       if (numbers[i] >= '0' && numbers[i] <= '9') {
         pid = pid * 10 + (numbers[i] - '0');
       } else {
-        if (pid > 0) raw(__NR_kill, pid, SIGKILL);
+        if (pid > 0) found = visit(directory, pid, argument);
         pid = 0;
       }
     }
   }
   raw(__NR_close, fd);
+  return found;
 }
+
+static int is_that(int directory, long pid, long wanted) {
+  (void)directory;
+  return pid == wanted;
+}
+
+/* Held by its pidfd, and then looked for again: a number alone may be another's by now. Freezing takes its time, and
+ * what is frozen can be killed by others. */
+static int kill_one(int directory, long pid, long unused) {
+  (void)unused;
+  long pidfd = raw(__NR_pidfd_open, pid, 0);
+  if (pidfd < 0) return 0;
+  if (each_listed(directory, is_that, pid)) raw(__NR_pidfd_send_signal, pidfd, SIGKILL, 0, 0);
+  raw(__NR_close, pidfd);
+  return 0;
+}
+
+/* Before cgroup.kill. It is being frozen, so that no more of them start. */
+static void kill_listed(int directory) { each_listed(directory, kill_one, 0); }
 
 enum pass { PASS_KILL, PASS_REMOVE };
 
@@ -468,6 +502,7 @@ __attribute__((noreturn, used)) void keeper_main(long *stack) {
   raw(__NR_rt_sigprocmask, 2 /* SIG_SETMASK */, &all, 0, 8);
   if (argc == 3 && is(argv[1], "watch")) {
     watch(argv[2]);
+    leave();
   } else if (argc == 3 && (is(argv[1], "keep") || is(argv[1], "init"))) {
     is_init = is(argv[1], "init");
     /* Anywhere else "everyone" would be everyone. */

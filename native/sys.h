@@ -170,10 +170,10 @@ static inline int sys_pthread_create(pthread_t *thread, const pthread_attr_t *at
 }
 
 /* Signals a child of ours that has not been reaped. By number where the call is filtered (ENOSYS,
- * EPERM) or older than Linux 5.1: its number is its own until then. */
+ * EPERM) or older than Linux 5.1: its number is its own until then. Never by 0 or less, which would be everyone. */
 static inline int sys_signal_child(pid_t pid, int pidfd, int signal) {
   int result = sys_pidfd_send_signal(pidfd, signal, 0);
-  if (result != 0 && (errno == ENOSYS || errno == EPERM)) result = kill(pid, signal);
+  if (result != 0 && pid > 0 && (errno == ENOSYS || errno == EPERM)) result = kill(pid, signal);
   return result;
 }
 

@@ -2,7 +2,7 @@
  * Starts a contained command by the means that was asked for, or the strongest at hand.
  */
 
-import { accessSync, closeSync, constants, openSync } from "node:fs";
+import { accessSync, closeSync, constants, openSync, readlinkSync } from "node:fs";
 import { type SpawnError, UnsupportedError } from "../errors.js";
 import { EPERM } from "../kernel/errno.js";
 import { launch } from "../launch/direct.js";
@@ -44,6 +44,7 @@ const START: Record<Means, Start> = {
     }
   },
   keeper(planned, cleanup) {
+    ownProc();
     const launched = launch(planned, cleanup, { keeper: { path: keeper(), role: "keep" } });
     return kept("keeper", launched);
   },
@@ -93,7 +94,10 @@ function strongest(): Means {
   best ??= (["cgroup", "keeper"] as const).find((means) => {
     try {
       if (means === "cgroup") cgroup([]);
-      else keeper();
+      else {
+        ownProc();
+        keeper();
+      }
       return true;
     } catch (error) {
       if (error instanceof UnsupportedError) return false;
@@ -111,6 +115,19 @@ function cgroup(controllers: readonly Controller[]): ReturnType<typeof cgroupBas
     if (!(error instanceof NoPlace)) throw error;
     throw new UnsupportedError("cgroup", `cannot contain by a cgroup: ${error.message}`, { cause: error });
   }
+}
+
+/** A keeper finds what it keeps in /proc, where that of another pid namespace has other numbers. */
+function ownProc(): void {
+  let self = "nothing";
+  try {
+    self = readlinkSync("/proc/self");
+  } catch {
+    // Not mounted.
+  }
+  if (self === String(process.pid)) return;
+  const why = `cannot contain by a keeper: /proc is not that of this pid namespace (/proc/self is ${self}, not ${process.pid}); mount it again`;
+  throw new UnsupportedError("keeper", why);
 }
 
 function keeper(): string {
