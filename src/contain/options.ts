@@ -83,6 +83,9 @@ export function readContain(options: ContainOptions & Others): ContainPlan | und
     throw conflict('nothing outlives a pid namespace: options.descendants can\'t be "leave"');
   if (taken === "group" && typeof processGroup === "number")
     throw conflict('options.contain "group" needs a group of the command\'s own, not one to join');
+  // Ids of groups are those of the pid namespace: the same number is another group in there.
+  if (taken === "namespace" && typeof processGroup === "number")
+    throw conflict("a command in a new pid namespace can't join a process group of ours: options.processGroup can't be an id");
   return { means: limits.size > 0 ? "cgroup" : taken, descendants: descendants ?? "kill", limits, controllers };
 }
 

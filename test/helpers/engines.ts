@@ -25,7 +25,7 @@ export interface OnEngine {
   context: TestContext;
 }
 
-const ENGINES: Record<Engine, NodeApi> = {
+export const ENGINES: Record<Engine, NodeApi> = {
   node: childProcess,
   register: childProcess,
   module: broods as unknown as NodeApi,

@@ -106,6 +106,8 @@ const rows: Record<string, Row[]> = {
     [{ contain: "auto", detached: true }, CONFLICT, "options.contain ends with us, and options.detached does not"],
     [{ contain: "auto", cleanup: false }, CONFLICT, "options.contain ends with us: cleanup can't be false"],
     [{ contain: "group", processGroup: 1 }, CONFLICT, "needs a group of the command's own"],
+    [{ contain: "namespace", processGroup: 1 }, CONFLICT, "can't join a process group of ours"],
+    [{ namespaces: ["pid"], processGroup: 1 }, CONFLICT, "can't join a process group of ours"],
     [{ contain: "keeper", namespaces: ["pid"] }, CONFLICT, 'needs options.contain to be "namespace"'],
     [{ contain: false, namespaces: ["pid"] }, CONFLICT, 'excludes "contain: false"'],
   ],
