@@ -9,8 +9,10 @@ import { run, UnsupportedError } from "brood";
 import { childPath } from "./children.js";
 import { Mark } from "./marked.js";
 import { runNode } from "./node.js";
+import { warm } from "./test.js";
 
 /** What an environment makes once, on its first use of a cgroup: its base, and the watcher of that. */
+await warm;
 await run("true", { contain: "cgroup" }).catch((error: Error) => {
   if (!(error instanceof UnsupportedError)) throw error;
 });

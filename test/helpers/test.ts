@@ -17,8 +17,8 @@ function linkOf(fd: string): string {
 
 const pidfds = (): number => readdirSync("/proc/self/fd").filter((fd) => linkOf(fd).includes("pidfd")).length;
 
-/** What brood and Node create once, on first use, is no leak. */
-const warm = (async () => {
+/** What brood and Node create once, on first use, is no leak. What else lasts is to be made after this. */
+export const warm = (async () => {
   await run("true");
   const before = pidfds();
   const child = spawn("true");

@@ -10,6 +10,7 @@ import { addon, RUNGS } from "#dist/native/addon.js";
 import "../helpers/contained.js";
 import { TemporaryFiles } from "../helpers/files.js";
 import { takeStock } from "../helpers/leaks.js";
+import { warm } from "../helpers/test.js";
 import { type Case, dataCase, type Ground, reportCase, resetFiles } from "./differential/cases.js";
 import { difference } from "./differential/difference.js";
 import { inParts } from "./differential/parts.js";
@@ -32,6 +33,7 @@ function makeGround(files: TemporaryFiles): Ground {
 }
 
 // The host behind spawnAsync lasts.
+await warm;
 await (await spawnAsync("true")).closed;
 
 inParts("all ways to start a child agree", async (seeds) => {
