@@ -33,8 +33,18 @@ int is_main_thread(void) {
   return getpid() == (pid_t)syscall(SYS_gettid);
 }
 
+/* The main thread's, until it ends. Written and read by that thread alone. */
+static struct environment *of_main_thread;
+
+/* Runs in: exit(3). process.exit() skips the clean-up hooks, and a child may have been started by a listener of
+ * "exit" that came after ours. */
+static void clean_up_at_exit(void) {
+  if (of_main_thread != NULL && is_main_thread()) monitor_cleanup(&of_main_thread->monitor, 1);
+}
+
 static void finish(void *context) {
   struct environment *self = context;
+  if (self == of_main_thread) of_main_thread = NULL;
   if (self->sync != NULL) sync_run_close(self->sync);
   monitor_close(&self->monitor, is_main_thread());
   launch_stack_free(&self->monitor.stack); /* the monitor may never have been opened */
@@ -97,6 +107,11 @@ napi_value export_start(napi_env env, napi_callback_info info) {
   napi_create_object(env, &resource);
   napi_async_init(env, resource, name, &self->async);
   self->started = 1;
+  if (is_main_thread()) {
+    static int registered;
+    if (!registered) registered = atexit(clean_up_at_exit) == 0;
+    of_main_thread = self;
+  }
   return integer(env, 0);
 }
 

@@ -7,6 +7,7 @@
 
 #include "exports.h"
 #include "host_link.h"
+#include "pidfd.h"
 #include "sys.h"
 
 /* More kinds of inputs, for hosts: our current directory; and any negative number is the complement of an fd of
@@ -210,20 +211,6 @@ static int is_our_child(int pid) {
   return sys_wait_child(pid, -1, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, NULL) == 0;
 }
 
-/* A child's number in our own pid namespace, which a relay in another one can't know. */
-static int pid_of(int pidfd) {
-  char path[64], text[1024];
-  snprintf(path, sizeof path, "/proc/self/fdinfo/%d", pidfd);
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return -1;
-  ssize_t n = read(fd, text, sizeof text - 1);
-  close(fd);
-  if (n <= 0) return -1;
-  text[n] = 0;
-  const char *line = strstr(text, "\nPid:\t");
-  return line == NULL ? -1 : atoi(line + 6);
-}
-
 /* A new child: judged as one that was launched from here, and taken into the monitor. */
 static void adopt(struct monitor *monitor, struct host_received *r, int32_t *out) {
   const struct host_answer *a = &r->answer;
@@ -247,9 +234,11 @@ static void adopt(struct monitor *monitor, struct host_received *r, int32_t *out
     launch_judge(&launch, a->pid);
   }
   if (launch.failure == LAUNCH_OK) {
-    int pid = a->relayed ? pid_of(r->fd) : a->pid;
+    /* A relay in another pid namespace can't know its number in ours. */
+    int pid = a->relayed ? pidfd_process(r->fd) : a->pid;
     struct cleanup cleanup = {a->cookie[0], a->cookie[1]};
     int64_t index = -1;
+    if (pid < 0) pid = -1; /* it has ended, and the relay has reaped it: nobody is to be signalled by number */
     if (a->relayed) {
       index = monitor_add_relayed(monitor, pid, r->fd, cleanup);
     } else {

@@ -173,7 +173,14 @@ static void send_packet(const struct endpoint *e, int type, uint32_t id, const v
     rights->cmsg_len = CMSG_LEN(sizeof(int));
     *(int *)CMSG_DATA(rights) = fd;
   }
-  while (raw(__NR_sendmsg, e->socket, &message, MSG_NOSIGNAL) == -EINTR) {
+  /* Too many fds under way, or no memory: for a while. An answer that is lost would be waited for for ever; a client
+   * that has gone is EPIPE. */
+  for (;;) {
+    long sent = raw(__NR_sendmsg, e->socket, &message, MSG_NOSIGNAL);
+    if (sent != -EINTR && sent != -ETOOMANYREFS && sent != -ENOBUFS && sent != -ENOMEM) return;
+    if (sent == -EINTR) continue;
+    long pause[2] = {0, 1000000};
+    raw(__NR_nanosleep, pause, 0);
   }
 }
 
@@ -378,18 +385,21 @@ static long clone_shared(struct child_start *start, uint64_t flags, int *pidfd) 
 
 /* A fork: the child returns 0 here, with a copy of everything. */
 static long clone_copy(uint64_t flags, int *pidfd) {
+  /* Of a child that is to be another's the kernel sets the exit signal itself; a relay is to hear of its own. */
+  uint64_t exit_signal = host.relay ? KERNEL_SIGCHLD : 0;
   flags |= CLONE_PIDFD | (host.relay ? 0 : CLONE_PARENT);
   if (host.legacy) {
     /* Its own copy of the memory: the child writes its number into the shared page all the same. */
     flags |= CLONE_CHILD_SETTID;
 #if defined(__x86_64__)
-    return raw(__NR_clone, flags, 0, pidfd, &host.shared->child, 0);
+    return raw(__NR_clone, flags | exit_signal, 0, pidfd, &host.shared->child, 0);
 #else
-    return raw(__NR_clone, flags, 0, pidfd, 0, &host.shared->child);
+    return raw(__NR_clone, flags | exit_signal, 0, pidfd, 0, &host.shared->child);
 #endif
   }
   struct clone3_args args = {
       .flags = flags | CLONE_CLEAR_SIGHAND | CLONE_PARENT_SETTID,
+      .exit_signal = exit_signal,
       .pidfd = (uint64_t)(uintptr_t)pidfd,
       .parent_tid = (uint64_t)(uintptr_t)&host.shared->child,
   };

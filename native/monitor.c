@@ -347,6 +347,7 @@ int monitor_signal_group(struct monitor *m, uint32_t index, int signal) {
   if (watch == NULL) return 0;
   int result;
   if (!watch->reaped) {
+    if (watch->pid <= 0) return 0; /* a relay's, that had ended before its number could be read */
     if (getpgid(watch->pid) != watch->pid) return -ENOTSUP;
     result = sys_pidfd_send_signal(watch->fd, signal, PIDFD_SIGNAL_PROCESS_GROUP);
     /* Filtered, or older than 6.9: by number, which is the group's own until we have reaped its leader. */

@@ -72,11 +72,23 @@ const START: Record<Means, Start> = {
       }
     }
   },
-  group(planned, cleanup) {
+  group(given, cleanup) {
+    const planned = inOwnGroup(given);
     const launched = launch(planned, cleanup);
     return { launched, containment: new GroupContainment(launched.pid, planned.plan.setup.session) };
   },
 };
+
+/** What is held by a group leads one; the leader of a session leads its group. */
+function inOwnGroup(planned: Planned): Planned {
+  const { setup } = planned.plan;
+  if (setup.session || setup.processGroup === 0) return planned;
+  if (setup.processGroup !== undefined) {
+    const why = "only a process group could hold what it starts here, and it is to join the group of another";
+    throw new UnsupportedError("contain", `cannot contain ${JSON.stringify(planned.plan.file)}: ${why}`);
+  }
+  return { ...planned, plan: { ...planned.plan, setup: { ...setup, common: false, processGroup: 0 } } };
+}
 
 /**
  * Starts a command contained.

@@ -91,14 +91,20 @@ export class Monitor {
 }
 
 let current: Monitor | undefined;
+const SHARED = Symbol.for("brood.monitor");
 
 /**
- * Gives this environment's monitor, started on first use.
+ * Gives this environment's monitor, started on first use. The addon holds it: it tells one callback in an environment, and
+ * a copy of this module (one that was evaluated again, say) gets the same addon.
  *
  * @throws Error of a system call: it can't be started, or has failed.
  */
 export function monitor(): Monitor {
-  current ??= new Monitor();
+  if (current === undefined) {
+    const holder = addon() as { [SHARED]?: Monitor };
+    holder[SHARED] ??= new Monitor();
+    current = holder[SHARED];
+  }
   if (current.failure !== undefined) throw current.failure;
   return current;
 }

@@ -71,7 +71,7 @@ export function prepare(
   drain: DrainPlan,
 ): Prepared {
   const life = readLife(options, drain);
-  const planned = plan(file, args, withOwnGroup(options, life), defaults);
+  const planned = plan(file, args, life.detached ? { ...options, session: true } : options, defaults);
   const { command, args: words, cwd } = commandOf(planned.plan);
   const checkAborted = (): void => {
     if (life.signal?.aborted) throw notStarted(command, words, life.signal);
@@ -143,13 +143,6 @@ export function commandOf({ file, argv, setup }: Plan): { command: string; args:
   const { cwd } = setup;
   const where = cwd === undefined ? undefined : typeof cwd === "number" ? `fd ${cwd}` : asString(cwd);
   return { command: asString(file), args, cwd: where };
-}
-
-/** A detached child leads a session; what is held by a group leads one. */
-function withOwnGroup(options: SpawnOptions, { detached, contain }: Life): SpawnOptions {
-  if (detached) return { ...options, session: true };
-  const group = contain?.means === "group" && options.session !== true && options.processGroup === undefined;
-  return group ? { ...options, processGroup: "new" } : options;
 }
 
 function asString(text: Text): string {

@@ -120,14 +120,13 @@ async function hasChild(pid: number): Promise<boolean> {
 
 test("the end of an `await using` scope", async () => {
   let held: Child["heldBy"] = [];
-  let sleep = 0;
   let start = 0;
-  let output: Promise<{ stderr: string; reason: Reason }>;
+  let output: Promise<{ stdout: string; stderr: string; reason: Reason }>;
   let drained: boolean | null = null;
   {
-    const child = await launch("sh", ["-c", SCRIPT], { forceKillAfterDelay: GRACE });
-    sleep = Number(await lineOf(child.stdout));
+    const child = await launch("sh", ["-c", SCRIPT], { forceKillAfterDelay: GRACE, fds: { 3: "pipe" } });
     output = child.output() as never;
+    while (!(await hasChild(child.pid))) await new Promise(setImmediate);
     start = performance.now();
     await child[Symbol.asyncDispose]();
     held = child.heldBy;
@@ -137,8 +136,9 @@ test("the end of an `await using` scope", async () => {
   const took = performance.now() - start;
   assert.ok(took >= GRACE - 10 && took < GRACE + LATE, String(took));
   assert.equal(drained, false);
+  const { stdout, stderr, reason } = await output;
+  const sleep = Number(stdout);
   assert.equal(held[0]?.pid, sleep);
-  const { stderr, reason } = await output;
   assert.deepEqual([stderr, reason], ["partial\n", "terminated"]);
   process.kill(sleep, "SIGKILL");
   await ended(sleep);
@@ -158,10 +158,9 @@ test("the end of a scope after the exit gives pipes up that are held; output() t
 
 test("output() of a child that is disposed settles with what came; so does one that is asked for later", async () => {
   for (const late of [false, true]) {
-    const child = await launch(act, ["say", "1", "x", "say", "3", "ready", "pause"], { fds: { 3: { pipe: "r" } } });
+    const child = await launch(act, ["say", "1", "x", "pause"]);
     const early = late ? undefined : child.output();
-    if (late) await lineOf(child.fds.get(3) as never);
-    else while (child.exit === null && !(await quietlyReady(child.pid))) await new Promise(setImmediate);
+    while (child.exit === null && !(await quietlyReady(child.pid))) await new Promise(setImmediate);
     child[Symbol.dispose]();
     const alive = setInterval(() => {}, 1000);
     const result = await (early ?? child.output());
