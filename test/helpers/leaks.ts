@@ -43,7 +43,7 @@ function difference(before: Holdings, after: Holdings): string[] {
 function describe(pid: string): string {
   try {
     const line = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
-    return `${pid} (${line === "" ? "a zombie" : line})`;
+    return `${pid} (${line === "" ? `a zombie: ${readFileSync(`/proc/${pid}/comm`, "utf8").trim()}` : line})`;
   } catch {
     return pid;
   }

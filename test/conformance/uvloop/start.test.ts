@@ -3,9 +3,10 @@
  */
 
 import assert from "node:assert/strict";
-import { closeSync, openSync, readFileSync, readSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, readSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { type SpawnError, spawnAsync } from "brood";
 import { type ProtocolOptions, spawnProcess, subprocessExec, subprocessShell } from "brood/protocol";
 import { act, filling } from "../../helpers/act.js";
 import { childPath } from "../../helpers/children.js";
@@ -202,6 +203,24 @@ test("U4: ignored signals are restored, or not", async () => {
   const kept = await reportBy({ restoreSignals: false });
   const pipe = 1n << 12n;
   assert.ok(BigInt(`0x${kept.ignored[0]}`) & pipe);
+});
+
+test("U4: a user's step that fails: nothing is executed, the child is gone, its error is the cause", async () => {
+  using files = new TemporaryFiles();
+  const never = join(files.directory, "never");
+  class Refused extends Error {}
+  let pid = 0;
+  await assert.rejects(
+    spawnAsync("touch", [never], {
+      async preexec(embryo) {
+        pid = embryo.pid;
+        throw new Refused("by the user");
+      },
+    }),
+    ({ name, stage, cause }: SpawnError) => name === "SpawnError" && stage === "preexec" && cause instanceof Refused,
+  );
+  assert.equal(existsSync(never), false);
+  assert.throws(() => process.kill(pid, 0), { code: "ESRCH" });
 });
 
 test("U5: two threads that start children at the same time don't disturb each other", async () => {
