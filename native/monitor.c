@@ -418,7 +418,7 @@ void monitor_keep_child(struct monitor *m, uint32_t index) {
 
 int monitor_kept_ended(struct monitor *m, uint32_t index) {
   struct watch *watch = monitor_watch(m, index, WATCH_CHILD);
-  if (watch == NULL || watch->reaped) return GROUP_GONE;
+  if (watch == NULL || watch->reaped || !watch->kept) return GROUP_GONE;
   watch->reaped = 1;
   return keep_or_close(m, index, 1); /* whether it led a group can't be asked any more */
 }

@@ -46,6 +46,8 @@ const EPOLLOUT = 4;
 const out = new Int32Array(7 + 240);
 const record = new Float64Array(FIELDS_PER_EVENT);
 const NO_INPUTS = new Int32Array(0);
+/** The number of the greeting, whose answer tells of no child. */
+const GREETING = 0;
 
 export class HostLink implements Watcher {
   readonly #monitor: Monitor = monitor();
@@ -89,7 +91,7 @@ export class HostLink implements Watcher {
 
   /** Waits for the answer to the greeting that construction has sent. */
   greeted(): Promise<Answer> {
-    return this.#expect(0);
+    return this.#expect(GREETING);
   }
 
   /**
@@ -157,7 +159,7 @@ export class HostLink implements Watcher {
     this.#pending.delete(id);
     this.#executing = false;
     const rest = out.slice(2, failure === LAUNCH.ok ? 6 : 7 + (out[6] as number));
-    if (failure === LAUNCH.ok && rest[2] === 1) this.#relayed.set(rest[3] as number, rest[0] as number);
+    if (id !== GREETING && failure === LAUNCH.ok && rest[2] === 1) this.#relayed.set(rest[3] as number, rest[0] as number);
     pending?.resolve({ failure, rest });
   }
 

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { SpawnHost } from "brood/host";
+import { runNode } from "../../helpers/node.js";
 import { test } from "../../helpers/test.js";
 
 async function scope(hosts: SpawnHost[], body: () => Promise<void>): Promise<void> {
@@ -59,6 +60,22 @@ test("R9: where the host must be the parent itself, the child does not differ fo
       await assert.rejects(host.spawn("/nonexistent/x"), { code: "ENOENT", stage: "exec" });
     }
   });
+});
+
+test("R9: the end of a relay is the end of nobody but its own children", async () => {
+  const { code, stdout, stderr } = await runNode(`
+    import { SpawnHost } from ${JSON.stringify(import.meta.resolve("brood/host"))};
+    // The first entries of the monitor's table are theirs.
+    const children = Array.from({ length: 4 }, () => spawn("sleep", ["60"], { stdio: "ignore" }));
+    const relay = await SpawnHost.start({ namespaces: ["pid"] });
+    await relay.run("true");
+    await relay[Symbol.asyncDispose]();
+    console.log(children.every((child) => child.exit === null && child.kill(0)));
+    for (const child of children) child.kill();
+    console.log((await Promise.all(children.map((child) => child.exited))).every(({ signal }) => signal === "SIGTERM"));
+  `);
+  assert.equal(stdout, "true\ntrue\n", stderr);
+  assert.equal(code, 0);
 });
 
 test("R9: a relay that ends before its child leaves it with an end that is unknown; none hangs", async () => {
