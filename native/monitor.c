@@ -186,6 +186,17 @@ void monitor_close(struct monitor *m, int process_ends) {
   launch_stack_free(&m->stack);
 }
 
+static struct watch *fill(struct monitor *m, int64_t index, int kind, pid_t pid, int pidfd,
+                          struct cleanup cleanup) {
+  struct watch *watch = &m->watches[index];
+  watch->kind = (uint8_t)kind;
+  watch->fd = pidfd;
+  watch->pid = pid;
+  watch->peak = -1;
+  watch->cleanup = cleanup;
+  return watch;
+}
+
 /* The pidfd is the entry's on success, else still the caller's. */
 static int64_t add(struct monitor *m, int kind, pid_t pid, int pidfd, struct cleanup cleanup) {
   int64_t index = take(m);
@@ -196,13 +207,7 @@ static int64_t add(struct monitor *m, int kind, pid_t pid, int pidfd, struct cle
     give_back(m, (uint32_t)index);
     return -error;
   }
-  struct watch *watch = &m->watches[index];
-  watch->kind = (uint8_t)kind;
-  watch->registered = 1;
-  watch->fd = pidfd;
-  watch->pid = pid;
-  watch->peak = -1;
-  watch->cleanup = cleanup;
+  fill(m, index, kind, pid, pidfd, cleanup)->registered = 1;
   return index;
 }
 
@@ -213,13 +218,7 @@ int64_t monitor_add_relayed(struct monitor *m, pid_t pid, int pidfd, struct clea
     close(pidfd);
     return index;
   }
-  struct watch *watch = &m->watches[index];
-  watch->kind = WATCH_CHILD;
-  watch->kept = 1;
-  watch->fd = pidfd;
-  watch->pid = pid;
-  watch->peak = -1;
-  watch->cleanup = cleanup;
+  fill(m, index, WATCH_CHILD, pid, pidfd, cleanup)->kept = 1;
   return index;
 }
 

@@ -3,28 +3,16 @@
  * spawn() do the rest with it.
  */
 
-import { addon } from "../native/addon.js";
 import { readAdded } from "./added-options.js";
 import { ProcessHandle } from "./handle.js";
-import { type Handle, lookAtNode, makeHandles, type NodeChild, type NodeShape, release } from "./node-internals.js";
+import { type Handle, lookAtNode, lookedOnce, makeHandles, type NodeChild, type NodeShape, release } from "./node-internals.js";
 import { isOwnEnvironment, spellOutEnvironment } from "./own-environment.js";
 import { addCause } from "./spawn-failure.js";
 
 type Spawn = NodeChild["spawn"];
 
-let looked: NodeShape | Error | undefined;
-
-/** Gives how Node's ChildProcess is made, or why brood can't stand in. Found out once. */
-function look(): NodeShape | Error {
-  if (looked !== undefined) return looked;
-  try {
-    addon();
-    looked = lookAtNode();
-  } catch (error) {
-    looked = error as Error;
-  }
-  return looked;
-}
+/** How Node's ChildProcess is made, or why brood can't stand in. */
+const look = lookedOnce(lookAtNode);
 
 /** Says why brood's engine can't be used here; undefined: it can. */
 export function obstacle(): string | undefined {

@@ -4,7 +4,7 @@
  */
 
 import type childProcess from "node:child_process";
-import { builtin } from "../native/addon.js";
+import { addon, builtin } from "../native/addon.js";
 
 /** The engine of one ChildProcess, as Node's JavaScript uses it. Results are 0 or a negated errno. */
 export interface Handle {
@@ -200,4 +200,19 @@ export function lookAtNode(): NodeShape {
   expect(piped?.type === "pipe" && typeof piped.handle?.open === "function", "its _handle's pipes are others");
   release(form, native);
   return { form, Process: native.constructor };
+}
+
+/** Has something of Node's looked at once: gives what it is like, or why brood can't stand in for it. */
+export function lookedOnce<Shape>(look: () => Shape): () => Shape | Error {
+  let looked: Shape | Error | undefined;
+  return () => {
+    try {
+      // Without the addon there is nothing to put in its place.
+      if (looked === undefined) addon();
+      looked ??= look();
+    } catch (error) {
+      looked = error as Error;
+    }
+    return looked;
+  };
 }

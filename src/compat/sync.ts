@@ -3,8 +3,7 @@
  * `process.binding` gives, too. Whether it is there, and spoken to as we know it, is found by looking.
  */
 
-import { addon } from "../native/addon.js";
-import { nodeChildProcess, type Patch, ShapeError } from "./node-internals.js";
+import { lookedOnce, nodeChildProcess, type Patch, ShapeError } from "./node-internals.js";
 import { type SyncRequest, type SyncResult, spawnSyncOnBrood } from "./sync-engine.js";
 
 type NativeSpawn = (request: SyncRequest) => SyncResult;
@@ -16,18 +15,7 @@ interface Binding {
   spawn: NativeSpawn;
 }
 
-let looked: Binding | Error | undefined;
-
-function look(): Binding | Error {
-  if (looked !== undefined) return looked;
-  try {
-    addon();
-    looked = lookAtNode();
-  } catch (error) {
-    looked = error as Error;
-  }
-  return looked;
-}
+const look = lookedOnce(lookAtNode);
 
 /** Says why the synchronous functions stay on Node's engine; undefined: they need not. */
 export function syncObstacle(): string | undefined {

@@ -10,29 +10,30 @@ import type { Embryo } from "./embryo.js";
 import type { SpawnHost } from "./spawn-host.js";
 
 /** The options of spawn that make sense for a host's own process: from where its children start. */
-type OwnOptions = Pick<
-  ProgramOptions,
-  | "cwd"
-  | "session"
-  | "processGroup"
-  | "uid"
-  | "gid"
-  | "groups"
-  | "user"
-  | "umask"
-  | "nice"
-  | "rlimits"
-  | "cpuAffinity"
-  | "oomScoreAdj"
-  | "noNewPrivs"
-  | "parentDeathSignal"
-  | "chroot"
-  | "restoreSignals"
-  | "ignoreSignals"
-  | "namespaces"
-  | "uidMap"
-  | "gidMap"
->;
+const OWN_NAMES = [
+  "cwd",
+  "session",
+  "processGroup",
+  "uid",
+  "gid",
+  "groups",
+  "user",
+  "umask",
+  "nice",
+  "rlimits",
+  "cpuAffinity",
+  "oomScoreAdj",
+  "noNewPrivs",
+  "parentDeathSignal",
+  "chroot",
+  "restoreSignals",
+  "ignoreSignals",
+  "namespaces",
+  "uidMap",
+  "gidMap",
+] as const satisfies (keyof ProgramOptions)[];
+
+type OwnOptions = Pick<ProgramOptions, (typeof OWN_NAMES)[number]>;
 
 /** Options of `SpawnHost.start`. A host in a "pid" namespace is its init, and so a relay. */
 export interface HostOptions extends OwnOptions {
@@ -64,29 +65,6 @@ export interface SpawnAsyncOptions extends SpawnOptions {
   /** How long `preexec` may take, in milliseconds. Default 10000: a child that waits for ever should not be a surprise. */
   preexecTimeout?: number | undefined;
 }
-
-const OWN_NAMES = Object.keys({
-  cwd: 0,
-  session: 0,
-  processGroup: 0,
-  uid: 0,
-  gid: 0,
-  groups: 0,
-  user: 0,
-  umask: 0,
-  nice: 0,
-  rlimits: 0,
-  cpuAffinity: 0,
-  oomScoreAdj: 0,
-  noNewPrivs: 0,
-  parentDeathSignal: 0,
-  chroot: 0,
-  restoreSignals: 0,
-  ignoreSignals: 0,
-  namespaces: 0,
-  uidMap: 0,
-  gidMap: 0,
-} satisfies Record<keyof OwnOptions, 0>);
 
 const HOST_ONLY = Object.keys({ through: 0, relay: 0, restart: 0 } satisfies Record<
   Exclude<keyof HostOptions, keyof OwnOptions>,

@@ -90,7 +90,7 @@ test("no fd left here: for the pipes, for the child's pidfd; the child is ended,
       for (let i = 0; i < free; i++) fs.closeSync(filling.pop());
       // One fd is our directory's, which is closed again before the answer comes.
       const starting = spawnAsync("cat", { stdio: "ignore" });
-      if (free > 0) { try { for (;;) filling.push(fs.openSync("/dev/null")); } catch {} }
+      if (free > 0) { try { for (;;) filling.push(fs.openSync("/dev/null")); } catch { /* EMFILE: that is full */ } }
       const error = await starting.then(async (child) => { child.kill("SIGKILL"); await child.closed; return "started"; }, (error) => error.code + " at " + error.stage);
       errors.push(error);
       self.limit(RLIMIT_NOFILE, limit);

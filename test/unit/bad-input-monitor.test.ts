@@ -9,12 +9,7 @@ import { Monitor, type ProcessLike } from "brood";
 import { act } from "../helpers/act.js";
 import { posix, reap } from "../helpers/fork.js";
 import { test } from "../helpers/test.js";
-
-const TYPE = { name: "TypeError", code: "ERR_INVALID_ARG_TYPE" };
-const VALUE = { name: "TypeError", code: "ERR_INVALID_ARG_VALUE" };
-const RANGE = { name: "RangeError", code: "ERR_OUT_OF_RANGE" };
-const UNKNOWN = { name: "TypeError", code: "ERR_UNKNOWN_OPTION" };
-const SIGNAL = { name: "TypeError", code: "ERR_UNKNOWN_SIGNAL" };
+import { RANGE, SIGNAL, TYPE, UNKNOWN, VALUE } from "../helpers/wrong-calls.js";
 
 const PROCESSES: [process: unknown, expected: object, says: RegExp][] = [
   [undefined, TYPE, /^process must be a pid or \{ pidfd \}, not undefined/],

@@ -7,19 +7,13 @@ import assert from "node:assert/strict";
 import * as posix from "brood/posix";
 import { PROGRAM_OPTION_NAMES } from "#dist/program/options.js";
 import { test } from "../helpers/test.js";
+import { CONFLICT, LONE, RANGE, SIGNAL, TYPE, UNKNOWN, VALUE } from "../helpers/wrong-calls.js";
 
-const TYPE = { name: "TypeError", code: "ERR_INVALID_ARG_TYPE" };
-const VALUE = { name: "TypeError", code: "ERR_INVALID_ARG_VALUE" };
-const RANGE = { name: "RangeError", code: "ERR_OUT_OF_RANGE" };
-const UNKNOWN = { name: "TypeError", code: "ERR_UNKNOWN_OPTION" };
-const SIGNAL = { name: "TypeError", code: "ERR_UNKNOWN_SIGNAL" };
-const CONFLICT = { name: "TypeError", code: "ERR_OPTION_CONFLICT" };
 const EBADF = { name: "Error", code: "EBADF", errno: -9 };
 
 type Expected = { name: string; code: string };
 type Row = [args: unknown[], expected: Expected, says: string];
 
-const LONE = "\ud800";
 const MOST = 0x7fffffff;
 /** No fd of this process. */
 const FD = 0x7ffffffe;

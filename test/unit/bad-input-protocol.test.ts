@@ -10,13 +10,8 @@ import { SPAWN_OPTION_NAMES } from "#dist/process/options.js";
 import { PROTOCOL_OPTION_NAMES } from "#dist/protocol/options.js";
 import { Recorder } from "../helpers/recorder.js";
 import { test } from "../helpers/test.js";
+import { CONFLICT, LONE, RANGE, SIGNAL, TYPE, UNKNOWN, VALUE } from "../helpers/wrong-calls.js";
 
-const TYPE = { name: "TypeError", code: "ERR_INVALID_ARG_TYPE" };
-const VALUE = { name: "TypeError", code: "ERR_INVALID_ARG_VALUE" };
-const RANGE = { name: "RangeError", code: "ERR_OUT_OF_RANGE" };
-const UNKNOWN = { name: "TypeError", code: "ERR_UNKNOWN_OPTION" };
-const SIGNAL = { name: "TypeError", code: "ERR_UNKNOWN_SIGNAL" };
-const CONFLICT = { name: "TypeError", code: "ERR_OPTION_CONFLICT" };
 const STATE = { name: "Error", code: "ERR_INVALID_STATE" };
 
 interface Expected {
@@ -26,7 +21,6 @@ interface Expected {
 type Row = [args: unknown[], expected: Expected, says: string];
 type Anything = (...args: unknown[]) => unknown;
 
-const LONE = "\ud800";
 const make = (): Recorder => new Recorder();
 
 /** By function; of those that start a child: what is in front of the options is the same for all. */

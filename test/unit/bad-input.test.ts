@@ -8,16 +8,10 @@ import { AbortError, BroodError, run, runSync, SpawnError, spawn } from "brood";
 import { RUN_OPTION_NAMES, SPAWN_OPTION_NAMES } from "#dist/process/options.js";
 import { RUN_SYNC_OPTION_NAMES } from "#dist/process/run-sync.js";
 import { test } from "../helpers/test.js";
+import { CONFLICT, LONE, RANGE, SIGNAL, TYPE, UNKNOWN, VALUE } from "../helpers/wrong-calls.js";
 
-const TYPE = { name: "TypeError", code: "ERR_INVALID_ARG_TYPE" };
-const VALUE = { name: "TypeError", code: "ERR_INVALID_ARG_VALUE" };
-const RANGE = { name: "RangeError", code: "ERR_OUT_OF_RANGE" };
-const UNKNOWN = { name: "TypeError", code: "ERR_UNKNOWN_OPTION" };
-const SIGNAL = { name: "TypeError", code: "ERR_UNKNOWN_SIGNAL" };
-const CONFLICT = { name: "TypeError", code: "ERR_OPTION_CONFLICT" };
 const NOT_OPEN = { name: "SpawnError", code: "EBADF" };
 
-const LONE = "\ud800";
 /** Above every limit on fds. */
 const FD = 0x7ffffffe;
 

@@ -28,7 +28,7 @@ const mapped = (options) => {
 };
 /** Three files as our fds 0, 1 and 2, but for those in \`closed\`. */
 const own = (closed = []) => {
-  for (const fd of [0, 1, 2]) { try { fs.closeSync(fd); } catch {} }
+  for (const fd of [0, 1, 2]) { try { fs.closeSync(fd); } catch { /* closed already */ } }
   for (const fd of [0, 1, 2]) fs.openSync(files.path("own-" + fd), "w+");
   for (const fd of closed) fs.closeSync(fd);
 };
