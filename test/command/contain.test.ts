@@ -32,7 +32,7 @@ test("--report says it in words", () =>
   }));
 
 test("--descendants wait stays until all of it has ended", async () => {
-  const script = "(setsid sh -c 'sleep 0.2; echo late') & echo early";
+  const script = "(setsid sh -c 'while kill -0 $1 2>/dev/null; do :; done; echo late' sh $$) & echo early";
   const result = await brood(["run", "--contain=keeper", "--descendants", "wait", "--", "sh", "-c", script]);
   assert.deepEqual([result.status, result.stdout], [0, "early\nlate\n"]);
 });

@@ -219,7 +219,9 @@ onEachEngine("timeout kills; who holds the pipes is not waited for", ({ cp }) =>
 });
 
 onEachEngine("a background process that holds the output is waited for", ({ cp }) => {
-  const { stdout, status } = cp.spawnSync("sh", ["-c", "(sleep 0.2; echo late) & echo early"], { encoding: "utf8" });
+  const { stdout, status } = cp.spawnSync("sh", ["-c", "(while kill -0 $$ 2>/dev/null; do :; done; echo late) & echo early"], {
+    encoding: "utf8",
+  });
   assert.deepEqual([stdout, status], ["early\nlate\n", 0]);
   const ignored = cp.spawnSync("sh", ["-c", "sleep 100 >/dev/null 2>&1 & echo $!"], { encoding: "utf8" });
   process.kill(Number(ignored.stdout), "SIGKILL");

@@ -24,7 +24,7 @@ async function collect(file: string, args: string[], options: SpawnOptions): Ret
 
 for (const contain of ["cgroup", "keeper", "namespace", "group"] as const) {
   test(`${contain}: what outlives the command has time for its last words`, async () => {
-    const script = "(sleep 0.1; echo late) & echo early";
+    const script = "(while kill -0 $$ 2>/dev/null; do :; done; echo late) & echo early";
     const result = await collect("sh", ["-c", script], { contain });
     assert.equal(result.stdout, "early\nlate\n");
     assert.deepEqual(result.containment, { ...result.containment, ended: [], survivors: [] });

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn as nodeSpawn } from "node:child_process";
 import { once } from "node:events";
+import type { Readable, Writable } from "node:stream";
 import { inspect } from "node:util";
 import { AbortError, ExitError, Monitor, type WatchedProcess } from "brood";
 import { act, lineOf, processState } from "../helpers/act.js";
@@ -25,16 +26,27 @@ async function inState(pid: number, letter: string): Promise<void> {
 }
 
 /** A grandchild, that sh reaps when it is told to. */
-async function grandchild(end: string): Promise<{ pid: number; parent: ChildProcess; reap: () => Promise<unknown> }> {
+interface Grandchild {
+  pid: number;
+  parent: ChildProcess;
+  /** Writes a line to its fd 3. */
+  go: () => void;
+  reap: () => Promise<unknown>;
+}
+
+/** Starts one that ends by that script. */
+async function grandchild(end: string): Promise<Grandchild> {
   const parent = nodeSpawn("sh", ["-c", `sh -c '${end}' </dev/null & echo $!; read _; wait`], {
-    stdio: ["pipe", "pipe", "inherit"],
+    stdio: ["pipe", "pipe", "inherit", "pipe"],
   });
-  const pid = Number(await lineOf(parent.stdout));
+  const pid = Number(await lineOf(parent.stdout as Readable));
+  const gate = parent.stdio[3] as Writable;
   const reap = (): Promise<unknown> => {
     parent.stdin?.end();
+    gate.destroy();
     return once(parent, "exit");
   };
-  return { pid, parent, reap };
+  return { pid, parent, go: () => gate.write("\n"), reap };
 }
 
 test("an adopted child has states, usage, check and output like any other", async () => {
@@ -128,8 +140,10 @@ for (const [how, kind, value] of [
   ["kill -USR2 $$", "killed", "SIGUSR2"],
 ] as const) {
   test(`a process that isn't ours: "${how}" is seen while its parent has yet to reap it`, async () => {
-    const { pid, reap } = await grandchild(`sleep 0.05; ${how}`);
-    const exit = await Monitor.default.watch(pid).exited;
+    const { pid, go, reap } = await grandchild(`read _ <&3; ${how}`);
+    const { exited } = Monitor.default.watch(pid);
+    go();
+    const exit = await exited;
     assert.equal(processState(pid), "Z");
     assert.deepEqual([exit.kind, exit.kind === "exited" ? exit.code : exit.kind === "killed" && exit.signal], [kind, value]);
     assert.deepEqual([exit.usage, exit.uid], [null, null]);
