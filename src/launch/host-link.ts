@@ -128,13 +128,23 @@ export class HostLink implements Watcher {
 
   /** @internal Called by the monitor. */
   onEvent(events: Float64Array, base: number): void {
+    if (((events[base + FIELD.code] as number) & EPOLLOUT) !== 0) this.#monitor.native.hostFlush(this.#index);
+    this.#receive();
+  }
+
+  #receive(): void {
     const { native } = this.#monitor;
-    if (((events[base + FIELD.code] as number) & EPOLLOUT) !== 0) native.hostFlush(this.#index);
     while (this.#ended === undefined) {
       const result = native.hostReceive(this.#index, out, record);
       if (result === 0) return;
-      if (result === 1) this.#answered();
-      else if (result === 2) this.#changed();
+      if (result === 1) {
+        if (!this.#answered()) continue;
+        // Its states may be here already. Who asked for it watches its entry as soon as the answer's promise has
+        // been seen to, in this turn: the rest is read in a later one.
+        setImmediate(() => this.#receive());
+        return;
+      }
+      if (result === 2) this.#changed();
       else if (result === 3) this.#executing = true;
       else this.#end(result === -ENOTCONN ? undefined : systemError(-result, "recvmsg"));
     }
@@ -153,14 +163,17 @@ export class HostLink implements Watcher {
     );
   }
 
-  #answered(): void {
+  /** Whether it told of a new child of a relay. */
+  #answered(): boolean {
     const [id = 0, failure = 0] = out;
     const pending = this.#pending.get(id);
     this.#pending.delete(id);
     this.#executing = false;
     const rest = out.slice(2, failure === LAUNCH.ok ? 6 : 7 + (out[6] as number));
-    if (id !== GREETING && failure === LAUNCH.ok && rest[2] === 1) this.#relayed.set(rest[3] as number, rest[0] as number);
+    const relayed = id !== GREETING && failure === LAUNCH.ok && rest[2] === 1;
+    if (relayed) this.#relayed.set(rest[3] as number, rest[0] as number);
     pending?.resolve({ failure, rest });
+    return relayed;
   }
 
   /** A relay tells of one of its children, or of an orphan that came to it. */

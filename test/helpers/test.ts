@@ -6,6 +6,7 @@ import { readdirSync, readlinkSync } from "node:fs";
 import { test as nodeTest, type TestContext } from "node:test";
 import { run, spawn, spawnAsync } from "brood";
 import { takeStock } from "./leaks.js";
+import { describeTree, killTree } from "./process-tree.js";
 
 function linkOf(fd: string): string {
   try {
@@ -31,11 +32,41 @@ export const warm = (async () => {
   return process.stdout.isTTY;
 })();
 
+const PATIENCE_MS = 60_000;
+const AFTERWARDS_MS = 5_000;
+
+let left = 0;
+let hung = false;
+
+/** Rejects when a test takes too long: what hangs is told, and its processes end, so that the file can. */
+function patience(): { over: Promise<never>; stop(): void } {
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const resources = process.getActiveResourcesInfo().join(" ");
+      const told = `still running after ${PATIENCE_MS / 1000} s, with ${resources}\n${describeTree(process.pid)}`;
+      killTree(process.pid);
+      hung = true;
+      reject(new Error(told));
+    }, PATIENCE_MS);
+  });
+  return { over, stop: () => clearTimeout(timer) };
+}
+
 export function test(name: string, body: (context: TestContext) => unknown): void {
-  void nodeTest(name, { timeout: 60_000 }, async (context) => {
+  left++;
+  void nodeTest(name, async (context) => {
     await warm;
     const compare = takeStock();
-    await body(context);
+    const { over, stop } = patience();
+    try {
+      await Promise.race([body(context), over]);
+    } finally {
+      stop();
+      left--;
+      // What a hang has left behind must not keep the file, and with it the whole run, from its end.
+      if (hung && left === 0) setTimeout(() => process.exit(1), AFTERWARDS_MS).unref();
+    }
     await compare();
   });
 }

@@ -3,9 +3,11 @@
  */
 
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { SpawnHost } from "brood/host";
+import { TemporaryFiles } from "../../helpers/files.js";
 import { runNode } from "../../helpers/node.js";
+import { childrenOf, stateOf } from "../../helpers/processes.js";
 import { test } from "../../helpers/test.js";
 
 async function scope(hosts: SpawnHost[], body: () => Promise<void>): Promise<void> {
@@ -76,6 +78,19 @@ test("R9: the end of a relay is the end of nobody but its own children", async (
   `);
   assert.equal(stdout, "true\ntrue\n", stderr);
   assert.equal(code, 0);
+});
+
+test("R9: a relay's child that has ended when we first hear of it: its end is told", async () => {
+  using files = new TemporaryFiles();
+  const host = await SpawnHost.start({ relay: true });
+  const pid = host.pid as number;
+  await scope([host], async () => {
+    const started = host.spawn("touch", [files.path("done")]);
+    // In this turn nothing is received: the answer and the end wait in the socket when the relay has reaped, and rests.
+    while (!existsSync(files.path("done")) || childrenOf(pid).length > 0 || stateOf(pid) !== "S");
+    const end = await (await started).closed;
+    assert.deepEqual([end.kind, end.kind === "exited" && end.code], ["exited", 0]);
+  });
 });
 
 test("R9: a relay that ends before its child leaves it with an end that is unknown; none hangs", async () => {
