@@ -15,7 +15,6 @@ const left = new FinalizationRegistry<{ owner: Monitor; index: number }>(({ owne
 export class ChildEntry {
   readonly #monitor: Monitor;
   readonly #index: number;
-  readonly #child: Watcher;
   #exited = false;
   /** The entry is gone: nothing of its group is left, or it led none. */
   #forgotten = false;
@@ -27,7 +26,6 @@ export class ChildEntry {
   constructor(monitor: Monitor, index: number, child: Watcher) {
     this.#monitor = monitor;
     this.#index = index;
-    this.#child = child;
     monitor.watch(index, child);
   }
 
@@ -62,12 +60,15 @@ export class ChildEntry {
     if (result < 0) throw systemError(-result, "waitid");
   }
 
-  /** The child has been reaped: the entry is kept only for a group that has members left. `group`: one of GROUP. */
-  exited(group: number): void {
+  /**
+   * The child has been reaped: the entry is kept only for a group that has members left, until `user` is collected.
+   * `group`: one of GROUP.
+   */
+  exited(group: number, user: object): void {
     this.#exited = true;
     // There are no more events; and a monitor that knew the child would keep it from ever being collected.
     this.#monitor.unwatch(this.#index);
-    if (group === GROUP.left) left.register(this.#child, { owner: this.#monitor, index: this.#index }, this);
+    if (group === GROUP.left) left.register(user, { owner: this.#monitor, index: this.#index }, this);
     else this.#forgotten = true;
     this.#leads = group !== GROUP.none;
     if (group === GROUP.lost) this.#groupLost = groupLost();

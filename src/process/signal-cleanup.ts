@@ -5,7 +5,7 @@
 
 import { UnsupportedError } from "../errors.js";
 import { isMainThread } from "../kernel/main-thread.js";
-import { liveChildren } from "./child.js";
+import { liveChildren } from "./live-children.js";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 type CleanupSignal = (typeof SIGNALS)[number];

@@ -26,7 +26,7 @@ export type Cause =
 export const CAUSES: readonly Reason[] = ["timeout", "idle", "aborted", "terminated", "parent-exit"] satisfies Cause["reason"][];
 
 /** The child, as far as its end needs it. */
-interface Mortal {
+export interface Mortal {
   readonly pid: number;
   /** Sends a signal, if it lives. */
   send(signal: number): void;
