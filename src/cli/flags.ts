@@ -5,6 +5,7 @@
 
 import type { SpawnOptions } from "../process/options.js";
 import type { IdRange, Limit, LimitName, Namespace, StdioEntry, StdioWord } from "../program/options.js";
+import type { Means } from "../states.js";
 import { UsageError } from "./usage-error.js";
 
 /** What the command line asks for. */
@@ -112,7 +113,7 @@ export const FLAGS: readonly Flag[] = [
     set(o, "processGroup", v === "new" ? "new" : integer(v, "process-group")),
   ),
   option("restore-signals", "WHICH", "signals", "ignored ones to default: runtime, all, none", (o, v) =>
-    set(o, "restoreSignals", v === "none" ? false : (v as "runtime" | "all")),
+    set(o, "restoreSignals", RESTORED[word(v, "restore-signals", RESTORED)]),
   ),
   option("ignore-signal", "SIGNAL", "signals", "start with it ignored (repeatable)", (o, v) =>
     set(o, "ignoreSignals", [...(o.ignoreSignals ?? []), signal(v)]),
@@ -125,7 +126,7 @@ export const FLAGS: readonly Flag[] = [
   option("idle-timeout", "TIME", "end", "the same after so long without output", (o, v) =>
     set(o, "idleTimeout", duration(v, "idle-timeout")),
   ),
-  option("drain", "TIME", "end", "then leave pipes silent so long (2s); wait", (o, v) =>
+  option("drain", "TIME", "end", "read pipes that others hold so long (2s); wait", (o, v) =>
     set(o, "drain", v === "wait" ? { then: "wait" } : { idle: duration(v, "drain") }),
   ),
   option("kill-signal", "SIGNAL", "end", "the polite signal (SIGTERM)", (o, v) => set(o, "killSignal", signal(v))),
@@ -147,7 +148,7 @@ export const FLAGS: readonly Flag[] = [
     topic: "end",
     help: "leave nothing that it starts: auto, cgroup, ...",
     apply(request, value) {
-      set(request.options, "contain", (value === "" ? "auto" : value) as "auto");
+      set(request.options, "contain", word(value === "" ? "auto" : value, "contain", MEANS));
     },
   },
   option("descendants", "WHAT", "end", "what outlives it: kill (default), wait, leave", (o, v) =>
@@ -183,6 +184,16 @@ export const FLAGS: readonly Flag[] = [
 ];
 
 type Options = Request["options"];
+
+const RESTORED = { runtime: "runtime", all: "all", none: false } as const;
+const MEANS: Record<"auto" | Means, 0> = { auto: 0, cgroup: 0, keeper: 0, namespace: 0, group: 0 };
+
+/** One of the words that are the keys of a table. */
+function word<Word extends string>(text: string, flag: string, words: Readonly<Record<Word, unknown>>): Word {
+  if (!Object.hasOwn(words, text))
+    throw new UsageError(`--${flag} takes ${Object.keys(words).join(", ")}, not ${JSON.stringify(text)}`);
+  return text as Word;
+}
 
 function option(name: string, value: string, topic: Topic, help: string, apply: (options: Options, value: string) => void): Flag {
   return { name, value, topic, help, apply: (request, text) => apply(request.options, text) };

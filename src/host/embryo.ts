@@ -16,7 +16,16 @@ import type { LaunchedPipe } from "../launch/launcher.js";
 import type { Child } from "../process/child.js";
 import { DRAIN_TO_THE_END, readArguments, SPAWN_OPTION_NAMES, type SpawnOptions } from "../process/options.js";
 import { PIPES, type Prepared, prepare } from "../process/spawn.js";
-import { compile, cpuSet, type Elsewhere, endWithoutExec, type Program, type Subject, stageOf } from "../program/compile.js";
+import {
+  compile,
+  cpuSet,
+  type Elsewhere,
+  endWithoutExec,
+  groupName,
+  type Program,
+  type Subject,
+  stageOf,
+} from "../program/compile.js";
 import { planLimits } from "../program/limits.js";
 import { STAGE_WORDS } from "../program/operations.js";
 import type { Limit, LimitName, Namespace, PathLike, StdinEntry, StdioWord, TextLike } from "../program/options.js";
@@ -203,7 +212,7 @@ export class Embryo implements Watcher {
   /** Makes it the leader of a process group ("new"), or a member of one. setpgid(2) */
   async setpgid(group: "new" | number = "new"): Promise<void> {
     const id = group === "new" ? 0 : checkInteger(group, "group", 1, INT_MAX);
-    await this.#step({ operation: "SETPGID", detail: String(id) }, (w) => w.op("SETPGID", id));
+    await this.#step({ operation: "SETPGID", detail: groupName(id) }, (w) => w.op("SETPGID", id));
   }
 
   /** Sets its nice value. setpriority(2) */
@@ -451,7 +460,8 @@ export class Embryo implements Watcher {
 
 async function execFailure(answer: Promise<Answer>, plan: Plan, program: Program): Promise<Error> {
   const { failure, rest } = await answer;
-  return launchError(failure, rest, plan, program.subjects);
+  // It may have moved anywhere.
+  return launchError(failure, rest, plan, program.subjects, "none");
 }
 
 function killed(plan: Plan, cause: unknown): SpawnError {

@@ -8,7 +8,7 @@ import { errnoName, errnoWords } from "../kernel/errno.js";
 import { describeState } from "../kernel/events.js";
 import { monitor } from "../kernel/monitor.js";
 import { launch } from "../launch/direct.js";
-import { LAUNCH } from "../launch/failure.js";
+import { LAUNCH, type Sight } from "../launch/failure.js";
 import { HostLauncher } from "../launch/host-launcher.js";
 import { HostLink } from "../launch/host-link.js";
 import type { Launched } from "../launch/launcher.js";
@@ -46,7 +46,7 @@ export class HostProcess {
   static start(plan: HostPlan): HostProcess {
     return withProgram(plan, (prepared) => {
       const launched = launch(prepared.planned, prepared.cleanup, undefined, true);
-      return new HostProcess(plan, prepared, launched);
+      return new HostProcess(plan, prepared, launched, sightFrom(plan, "absolute"));
     });
   }
 
@@ -56,14 +56,14 @@ export class HostProcess {
       prepared: made,
       launching: launcher.launch(made.planned, made.cleanup),
     }));
-    return new HostProcess(plan, prepared, await launching);
+    return new HostProcess(plan, prepared, await launching, sightFrom(plan, launcher.sight));
   }
 
-  private constructor(plan: HostPlan, prepared: Prepared, { index, pid, pipes }: Launched) {
+  private constructor(plan: HostPlan, prepared: Prepared, { index, pid, pipes }: Launched, sight: Sight) {
     this.child = prepared.child({ index, pid, pipes: [] }).unref();
     const [socket] = pipes;
     this.link = new HostLink(socket?.index ?? -1, false, "the spawn host", () => this.child[Symbol.dispose]());
-    this.launcher = new HostLauncher(this.link, plan.elsewhere);
+    this.launcher = new HostLauncher(this.link, plan.elsewhere, sight);
     this.ready = this.#greet();
     this.ready.catch(() => {});
   }
@@ -97,6 +97,11 @@ export class HostProcess {
       throw new HostError(message, "ERR_HOST_ENDED", { stage: "host", errno: 0 }, { cause: error });
     }
   }
+}
+
+/** Which paths of a host's children are ours, too. Its directory is its own; in a mount namespace others may be mounted. */
+function sightFrom({ options: { chroot, namespaces } }: HostPlan, from: Sight): Sight {
+  return chroot === undefined && namespaces?.includes("mount") !== true ? from : "none";
 }
 
 /** Prepares the start of the program, whose file is open meanwhile: it is executed by its fd. */

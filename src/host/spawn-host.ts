@@ -2,6 +2,7 @@
  * Spawn hosts: small processes from which children are started, that are children of this process all the same.
  */
 
+import { inspect } from "node:util";
 import { HostError, invalidState, SpawnError, UnsupportedError, wrongType } from "../errors.js";
 import { errnoName, errnoWords } from "../kernel/errno.js";
 import { monitor } from "../kernel/monitor.js";
@@ -43,6 +44,7 @@ export class SpawnHost {
 
   /** @internal Use `SpawnHost.start`. The process is started by the first request. */
   constructor(plan: HostPlan, restart = true, through?: SpawnHost) {
+    if (plan === undefined) throw wrongType("a SpawnHost", "made by SpawnHost.start()", plan);
     this.#plan = plan;
     this.#restart = restart;
     this.#through = through;
@@ -113,6 +115,15 @@ export class SpawnHost {
       const message = `cannot create a process: ${errnoWords(errno)} (${errnoName(errno)})`;
       return new HostError(message, errnoName(errno), { stage: launchStage(failure), errno });
     });
+  }
+
+  /** JSON of what is known of it. */
+  toJSON(): { pid: number | null; relay: boolean } {
+    return { pid: this.pid, relay: this.relay };
+  }
+
+  [inspect.custom](): string {
+    return `SpawnHost { ${this.pid === null ? "not running" : `pid ${this.pid}`}${this.relay ? ", relay" : ""} }`;
   }
 
   /** @internal Starts a child whose call is checked already. */

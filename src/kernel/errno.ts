@@ -31,6 +31,7 @@ export const ENOTCONN = 107;
 const words: Record<number, string> = {
   [ENOENT]: "no such file or directory",
   1: "operation not permitted",
+  [ECHILD]: "no such child",
   8: "not an executable format, and no #! line",
   11: "resource temporarily unavailable",
   12: "out of memory",

@@ -4,7 +4,7 @@
 
 import { existsSync } from "node:fs";
 import { SpawnError } from "../errors.js";
-import { EAGAIN, ENOENT, errnoName, errnoWords } from "../kernel/errno.js";
+import { EAGAIN, ENOENT, EPERM, errnoName, errnoWords } from "../kernel/errno.js";
 import { signalName } from "../kernel/signals.js";
 import { type Subject, stageOf } from "../program/compile.js";
 import { type ParentStage, STAGE_WORDS, type Stage } from "../program/operations.js";
@@ -53,18 +53,29 @@ export function showText(text: Text): string {
   return JSON.stringify(typeof text === "string" ? text : Buffer.from(text).toString());
 }
 
-/** Makes the error of a failed launch. */
-export function launchError(failure: number, out: Int32Array, plan: Plan, subjects: Subject[]): Error {
+/** Which of a child's paths are ours, too, so that we can look: all, those that are absolute, or none. */
+export type Sight = "all" | "absolute" | "none";
+
+/** Makes the error of a failed launch. `sight`: of the paths as they are where the child was started. */
+export function launchError(failure: number, out: Int32Array, plan: Plan, subjects: Subject[], sight: Sight = "all"): Error {
   const report = readReport(out);
   if (failure < 0) return new TypeError(`brood: the native part refused a child program (${failure})`);
   if (failure === LAUNCH.killed) {
     const by = report.signal === 0 ? "ended" : `was killed by ${signalName(report.signal)}`;
     return spawnError(plan, "ERR_SPAWN_KILLED", "setup", 0, `the child ${by} during its set-up`);
   }
-  if (failure === LAUNCH.child) return childError(report, plan, subjects);
+  if (failure === LAUNCH.child) return childError(report, plan, subjects, sight);
   const stage = launchStage(failure);
-  const hint = stage === "clone" && report.errno === EAGAIN ? ", a limit on processes (RLIMIT_NPROC, pids.max) is reached" : "";
+  const hint = stage === "clone" ? cloneHint(report.errno, plan) : "";
   return failed(plan, stage, report.errno, `cannot ${STAGE_WORDS[stage]}: ${errnoWords(report.errno)}${hint}`);
+}
+
+/** Says what stands behind the errno of a clone. */
+function cloneHint(errno: number, { setup }: Plan): string {
+  if (errno === EAGAIN) return ", a limit on processes (RLIMIT_NPROC, pids.max) is reached";
+  if (errno === EPERM && setup.namespaces.flags !== 0)
+    return ', new namespaces need privileges, or "user" among them where the system allows it';
+  return "";
 }
 
 /** Makes the error for a source fd that isn't open. */
@@ -101,13 +112,13 @@ export function hostNotStarted(plan: { file: Text }, cause: SpawnError): SpawnEr
   return new SpawnError(message, code, { stage, errno, file: asString(plan.file) }, { cause });
 }
 
-function childError(report: Report, plan: Plan, subjects: Subject[]): Error {
+function childError(report: Report, plan: Plan, subjects: Subject[], sight: Sight): Error {
   const own = CHILD_STEPS[report.step];
   if (own !== undefined) return failed(plan, own, report.errno, `cannot ${STAGE_WORDS[own]}: ${errnoWords(report.errno)}`);
   const subject = subjects[report.step];
   if (subject === undefined) return failed(plan, "setup", report.errno, errnoWords(report.errno));
   const stage = stageOf(subject);
-  if (subject.operation === "EXEC") return execError(report, plan);
+  if (subject.operation === "EXEC") return execError(report, plan, sight);
   const path = subject.path;
   if (report.detail === DETAIL_FIFO && path !== undefined) {
     const why = `${showText(path)} is a FIFO, whose opening could block the caller; open it yourself and pass the fd`;
@@ -123,29 +134,57 @@ function childError(report: Report, plan: Plan, subjects: Subject[]): Error {
   return failed(plan, stage, report.errno, `cannot ${STAGE_WORDS[stage]}${about}: ${errnoWords(report.errno)}`, { path, fd });
 }
 
-function execError(report: Report, plan: Plan): Error {
+function execError(report: Report, plan: Plan, sight: Sight): Error {
   const tried = plan.candidates.map((path, i) => ({ path: asString(path), code: errnoName(report.tried[i] ?? report.errno) }));
   const path = plan.candidates[report.detail] ?? plan.file;
-  const only = tried.length === 1 ? path : undefined;
-  const about = { path: only ?? (report.errno === ENOENT ? undefined : path), candidates: tried };
   if (report.errno !== ENOENT) {
-    return failed(plan, "exec", report.errno, `cannot execute ${showText(path)}: ${errnoWords(report.errno)}`, about);
+    const why = `cannot execute ${showText(path)}: ${errnoWords(report.errno)}`;
+    return failed(plan, "exec", report.errno, why, { path, candidates: tried });
   }
-  if (only === undefined) {
-    // What was sought has no directory, so none of the places is the file itself.
-    const sought = plan.candidates[0] !== plan.file;
-    const where = sought
-      ? `not found in ${tried.length} directories of the search path`
-      : `none of ${tried.length} files is there`;
-    return failed(plan, "exec", ENOENT, where, about);
-  }
-  // The kernel says the same for a missing interpreter. In another root we can't look.
-  const why =
-    plan.setup.chroot === undefined && plan.setup.cwd === undefined && existsSync(asPath(only))
-      ? `${showText(only)} exists, but the interpreter or loader that it names does not`
-      : `no such file ${showText(only)}`;
-  return failed(plan, "exec", ENOENT, why, about);
+  const only = tried.length === 1 ? path : undefined;
+  // The kernel says the same for a missing interpreter.
+  const there = plan.candidates.find((candidate) => exists(candidate, plan, sight) === true);
+  const about = { path: there ?? only, candidates: tried };
+  if (there !== undefined)
+    return failed(plan, "exec", ENOENT, `${showText(there)} exists, but the interpreter or loader that it names does not`, about);
+  return failed(plan, "exec", ENOENT, `${whatIsMissing(plan, only, sight)}${commandLineHint(plan)}`, about);
 }
+
+function whatIsMissing(plan: Plan, only: Text | undefined, sight: Sight): string {
+  if (only === undefined) {
+    const n = plan.candidates.length;
+    // What was sought has no directory, so none of the places is the file itself.
+    return plan.candidates[0] !== plan.file ? `not found in ${n} directories of the search path` : `none of ${n} files is there`;
+  }
+  const unseen = exists(only, plan, sight) === undefined ? ", or no interpreter that it names" : "";
+  return `no such file ${showText(only)}${unseen}`;
+}
+
+/** A whole command line was given for the file. */
+function commandLineHint(plan: Plan): string {
+  return plan.argv.length === 1 && asString(plan.file).includes(" ")
+    ? "; arguments are given apart, no shell takes a command line to pieces"
+    : "";
+}
+
+/** Whether a path of the child's is there, as far as we can see; undefined where we can't look. */
+function exists(path: Text, { setup }: Plan, sight: Sight): boolean | undefined {
+  if (setup.chroot !== undefined || sight === "none") return undefined;
+  const { cwd } = setup;
+  let full: string | Buffer = asPath(path);
+  if (asString(path)[0] !== "/" && cwd !== undefined) {
+    // As bytes: a directory's name need not be text.
+    full = Buffer.concat([
+      Buffer.from(typeof cwd === "number" ? `/proc/self/fd/${cwd}` : cwd),
+      Buffer.from("/"),
+      Buffer.from(path),
+    ]);
+  }
+  if (sight === "absolute" && full[0] !== "/" && full[0] !== SLASH) return undefined;
+  return existsSync(full);
+}
+
+const SLASH = 0x2f;
 
 function asString(text: Text): string {
   return typeof text === "string" ? text : Buffer.from(text).toString();

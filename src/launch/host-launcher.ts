@@ -10,7 +10,7 @@ import type { Planned } from "../program/make-plan.js";
 import type { Plan } from "../program/plan.js";
 import { ProgramWriter } from "../program/writer.js";
 import { inheritableFds } from "./facts.js";
-import { hostEnded, LAUNCH, launchError } from "./failure.js";
+import { hostEnded, LAUNCH, launchError, type Sight } from "./failure.js";
 import { type Answer, type HostLink, REQUEST, type Sent } from "./host-link.js";
 import type { Cleanup, Launched, LaunchedPipe, Launcher } from "./launcher.js";
 
@@ -20,10 +20,14 @@ export class HostLauncher implements Launcher {
   readonly #link: HostLink;
   readonly #elsewhere: () => Elsewhere;
 
+  /** Which paths of its children are ours, too: none in another root. */
+  readonly sight: Sight;
+
   /** `elsewhere` tells at each launch what the child takes over from us. */
-  constructor(link: HostLink, elsewhere: () => Elsewhere) {
+  constructor(link: HostLink, elsewhere: () => Elsewhere, sight: Sight) {
     this.#link = link;
     this.#elsewhere = elsewhere;
+    this.sight = sight;
   }
 
   async launch(planned: Planned, cleanup: Cleanup): Promise<Launched> {
@@ -31,7 +35,7 @@ export class HostLauncher implements Launcher {
     const program = compile(plan, writer, this.#elsewhere());
     const numbers = { flags: plan.setup.namespaces.flags, signal: cleanup.signal, grace: cleanup.grace };
     const { pipes, answer } = send(this.#link, REQUEST.spawn, plan, program, numbers);
-    const { rest } = await answered(answer, pipes, plan, program);
+    const { rest } = await answered(answer, pipes, plan, program, this.sight);
     return { index: rest[0] as number, pid: rest[1] as number, pipes };
   }
 }
@@ -58,7 +62,13 @@ export function send(
 }
 
 /** Waits for the answer; closes the pipes where it is a failure. */
-export async function answered(answer: Promise<Answer>, pipes: LaunchedPipe[], plan: Plan, program: Program): Promise<Answer> {
+async function answered(
+  answer: Promise<Answer>,
+  pipes: LaunchedPipe[],
+  plan: Plan,
+  program: Program,
+  sight: Sight,
+): Promise<Answer> {
   let result: Answer;
   try {
     result = await answer;
@@ -68,7 +78,7 @@ export async function answered(answer: Promise<Answer>, pipes: LaunchedPipe[], p
   }
   if (result.failure === LAUNCH.ok) return result;
   discard(pipes);
-  throw launchError(result.failure, result.rest, plan, program.subjects);
+  throw launchError(result.failure, result.rest, plan, program.subjects, sight);
 }
 
 /** Closes our ends of pipes for a child that there is not. */

@@ -9,6 +9,7 @@ import { type PathLike, PROGRAM_OPTION_NAMES, type ProgramOptions } from "../pro
 import { checkBoolean, checkInteger, checkNames, checkPath } from "../program/validate.js";
 import type { Text } from "../program/writer.js";
 import type { Keep } from "./capture.js";
+import { FOREIGN_OPTIONS } from "./foreign-options.js";
 
 /** Options of `spawn`. */
 export interface SpawnOptions extends ProgramOptions, ContainOptions {
@@ -147,9 +148,13 @@ export function readArguments<Options>(
   known: readonly string[],
 ): { args: unknown; options: Options } {
   if (args !== undefined && !Array.isArray(args) && options === undefined && typeof args === "object" && args !== null) {
-    return { args: [], options: checkNames(args, "options", known) as Options };
+    return { args: [], options: checkOptions(args, known) as Options };
   }
-  return { args: args ?? [], options: (options === undefined ? {} : checkNames(options, "options", known)) as Options };
+  return { args: args ?? [], options: (options === undefined ? {} : checkOptions(options, known)) as Options };
+}
+
+function checkOptions(options: unknown, known: readonly string[]): object {
+  return checkNames(options, "options", known, "option", FOREIGN_OPTIONS);
 }
 
 /** Checks the options that concern the child's life. */

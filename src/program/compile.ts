@@ -52,6 +52,11 @@ export function stageOf(subject: Subject): ChildStage {
   return STAGE_OF[subject.operation];
 }
 
+/** What a message calls the group that a process is to join. */
+export function groupName(group: number): string {
+  return group === 0 ? "0 (its own)" : String(group);
+}
+
 /** The steps up to exec, which is all of a program that does not depend on what is executed. */
 interface Steps {
   beginning: Beginning;
@@ -196,7 +201,7 @@ function becoming(
 
   if (setup.namespaces.mountProc) op({ operation: "MOUNT_PROC", path: "/proc" });
   if (setup.session) op({ operation: "SETSID" });
-  if (setup.processGroup !== undefined) op({ operation: "SETPGID", detail: String(setup.processGroup) }, setup.processGroup);
+  if (setup.processGroup !== undefined) op({ operation: "SETPGID", detail: groupName(setup.processGroup) }, setup.processGroup);
 
   if (setup.oomScoreAdj !== undefined) {
     op({ operation: "OOM_SCORE_ADJ", detail: String(setup.oomScoreAdj) }, 0, 0, 0, writer.string(String(setup.oomScoreAdj)));

@@ -72,16 +72,29 @@ export function checkArray(value: unknown, name: string): unknown[] {
   return copy;
 }
 
-/** Checks that a value is a plain object, and that all its keys are among the known names. `what`: what a key names. */
-export function checkNames(value: unknown, name: string, known: readonly string[], what = "option"): Record<string, unknown> {
+/**
+ * Checks that a value is a plain object, and that all its keys are among the known names. `what`: what a key names; `advice`: what
+ * to do instead of names that aren't known.
+ */
+export function checkNames(
+  value: unknown,
+  name: string,
+  known: readonly string[],
+  what = "option",
+  advice: Readonly<Record<string, string>> = {},
+): Record<string, unknown> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw wrongType(name, "an object", value);
   for (const key of Object.keys(value)) {
     if (known.includes(key)) continue;
-    const likely = closest(key, known);
-    const hint = likely === undefined ? "" : `, did you mean "${likely}"?`;
-    throw wrongValue(name, key, `has no such ${what}${hint}`, "ERR_UNKNOWN_OPTION");
+    throw wrongValue(name, key, `has no such ${what}${hintOn(key, known, advice)}`, "ERR_UNKNOWN_OPTION");
   }
   return value as Record<string, unknown>;
+}
+
+function hintOn(key: string, known: readonly string[], advice: Readonly<Record<string, string>>): string {
+  if (Object.hasOwn(advice, key)) return `: ${advice[key]}`;
+  const likely = closest(key, known);
+  return likely === undefined ? "" : `, did you mean "${likely}"?`;
 }
 
 /** Gives the known name that is nearest to a mistyped one, if any is near. */

@@ -47,6 +47,8 @@ const STATUSES: [title: string, words: string[], status: number, stderr: RegExp]
     /--pass-fd names fd 99, which is not open/,
   ],
   ["125 an unknown signal", ["run", "--kill-signal", "FOO", "ls"], 125, /--kill-signal must be a signal of this system/],
+  ["125 an unknown means", ["run", "--contain=x", "ls"], 125, /--contain takes auto, cgroup, keeper, namespace, group, not "x"/],
+  ["125 an unknown word", ["run", "--restore-signals", "x", "ls"], 125, /--restore-signals takes runtime, all, none, not "x"/],
   ["125 an unknown report", ["run", "--report=xml", "ls"], 125, /--report takes text or json/],
   ["125 an unknown command, with a suggestion", ["rnu"], 125, /unknown command rnu, did you mean run\?/],
   ["125 no words at all", [], 125, /Usage: brood run/],

@@ -102,6 +102,7 @@ test("what is refused is told at its stage, and nothing is left", async () => {
       ["ERR_UNSUPPORTED", null],
     ],
   );
+  assert.match(failures[0]?.[2] ?? "", /: operation not permitted, new namespaces need privileges, or "user" among them/);
   assert.match(failures[1]?.[2] ?? "", /cannot write the id maps of the user namespace: operation not permitted/);
   assert.equal(children, "");
 });

@@ -4,6 +4,7 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { inspect } from "node:util";
 import { SpawnHost } from "brood/host";
 import { childPath } from "../helpers/children.js";
 import { stateOf } from "../helpers/processes.js";
@@ -46,6 +47,29 @@ test("a host under another user makes children of that user, and a host in anoth
     const child = await host.spawn("/bin/true").catch((error) => error);
     assert.ok(child.stage === "exec" || child.pid > 0);
   });
+});
+
+test("what is not there for a host in another root is not taken for a missing interpreter, though we have it", async () => {
+  await withHost({ chroot: "/proc" }, async (host) => {
+    const missing = /no such file "\/bin\/sh", or no interpreter that it names \(ENOENT/;
+    await assert.rejects(host.spawn("/bin/sh"), { code: "ENOENT", stage: "exec", message: missing });
+  });
+  await withHost({}, async (host) => {
+    await assert.rejects(host.spawn("/nonexistent/x"), { message: /no such file "\/nonexistent\/x" \(ENOENT/ });
+  });
+});
+
+test("a host describes itself, and is made by start() alone", async () => {
+  await withHost({ relay: true }, async (host) => {
+    assert.equal(inspect(host), `SpawnHost { pid ${host.pid}, relay }`);
+    assert.deepEqual(JSON.parse(JSON.stringify(host)), { pid: host.pid, relay: true });
+  });
+  await withHost({}, async (host) => {
+    await host[Symbol.asyncDispose]();
+    assert.equal(inspect(host), "SpawnHost { not running }");
+  });
+  const made = SpawnHost as unknown as new () => SpawnHost;
+  assert.throws(() => new made(), { code: "ERR_INVALID_ARG_TYPE", message: /SpawnHost\.start\(\)/ });
 });
 
 test("the same states, streams and errors as without a host", async () => {

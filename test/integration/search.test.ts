@@ -3,7 +3,7 @@
  */
 
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, closeSync, mkdirSync, openSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { pathToFileURL } from "node:url";
 import { SpawnError, type SpawnOptions } from "brood";
@@ -137,7 +137,29 @@ test("a missing interpreter is told from a missing file", async () => {
   const error = await failureOf(script, {});
   assert.deepEqual([error.code, error.path], ["ENOENT", script]);
   assert.match(error.message, /exists, but the interpreter or loader that it names does not/);
-  assert.match((await failureOf(`${script}-not`, {})).message, /no such file/);
+  assert.match((await failureOf(`${script}-not`, {})).message, /no such file "[^"]*" \(ENOENT/);
+  // Also where it was found by a search.
+  const searched = await failureOf("script", { path: ["/nonexistent", files.directory] });
+  assert.deepEqual([searched.code, searched.path, searched.candidates?.length], ["ENOENT", script, 2]);
+  assert.match(searched.message, /\/script" exists, but the interpreter or loader/);
+  // And where its path starts at the child's directory.
+  assert.match((await failureOf("./script", { cwd: files.directory })).message, /"\.\/script" exists, but the interpreter/);
+  const cwd = openSync(files.directory, "r");
+  try {
+    assert.match((await failureOf("./script", { cwd })).message, /"\.\/script" exists, but/);
+    assert.match((await failureOf("./script-not", { cwd })).message, /no such file "[^"]*" \(ENOENT/);
+  } finally {
+    closeSync(cwd);
+  }
+});
+
+test("a whole command line in place of the file is told apart from a file that is missing", async () => {
+  assert.match(
+    (await failureOf("tool --quiet", {})).message,
+    /; arguments are given apart, no shell takes a command line to pieces/,
+  );
+  assert.match((await failureOf("/nonexistent/tool -q", {})).message, /; arguments are given apart/);
+  assert.doesNotMatch((await failureOf("tool", {})).message, /arguments/);
 });
 
 test("directories, trailing slashes and paths that are too long", async () => {

@@ -5,6 +5,7 @@
 
 import assert from "node:assert/strict";
 import { AbortError, BroodError, run, runSync, SpawnError, spawn } from "brood";
+import { FOREIGN_OPTIONS } from "#dist/process/foreign-options.js";
 import { RUN_OPTION_NAMES, SPAWN_OPTION_NAMES } from "#dist/process/options.js";
 import { RUN_SYNC_OPTION_NAMES } from "#dist/process/run-sync.js";
 import { test } from "../helpers/test.js";
@@ -384,8 +385,20 @@ test("options as a whole, and unknown ones", async () => {
     ["passFDs", "passFds"],
   ];
   for (const [typo, name] of meant) await refused(["true", [], { [typo]: 1 }], UNKNOWN, `did you mean "${name}"?`);
-  for (const name of ["shell", "windowsHide", "environment", "serialization"]) {
-    await refused(["true", [], { [name]: undefined }], UNKNOWN, `options has no such option (got "${name}")`);
+  await refused(["true", [], { environment: undefined }], UNKNOWN, 'options has no such option (got "environment")');
+  for (const [name, advice] of Object.entries(FOREIGN_OPTIONS)) {
+    if (RUN_OPTION_NAMES.includes(name)) continue;
+    await refused(["true", [], { [name]: undefined }], UNKNOWN, `options has no such option: ${advice} (got "${name}")`);
+  }
+});
+
+test("what another function has is told where it is asked of one that doesn't", () => {
+  for (const name of ["input", "encoding", "reject", "preexec"]) {
+    const call = (): unknown => spawn("true", [], { [name]: undefined } as never);
+    assert.throws(call, {
+      code: "ERR_UNKNOWN_OPTION",
+      message: `options has no such option: ${FOREIGN_OPTIONS[name]} (got "${name}")`,
+    });
   }
 });
 
