@@ -31,7 +31,7 @@ async function asked(terminal: Terminal, line: string, answer: RegExp): Promise<
 async function foreground(terminal: Terminal): Promise<void> {
   const { group } = await terminal.state();
   terminal.type("fg\n");
-  while ((await terminal.state()).group === group) await new Promise(setImmediate);
+  await terminal.untilState((now) => now.group !== group);
 }
 
 for (const [name, words] of SHELLS) {
@@ -113,7 +113,7 @@ for (const [name, words] of SHELLS) {
       await terminal.until("prompt> ");
       while (stateOf(command) === "T") await new Promise(setImmediate);
       await terminal.enter("fg");
-      while ((await terminal.state()).group !== front) await new Promise(setImmediate);
+      await terminal.untilState(({ group }) => group === front);
     }
     process.kill(command, "SIGUSR1");
     await terminal.until("ready");

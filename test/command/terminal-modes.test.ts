@@ -76,7 +76,7 @@ test("a command that could not be started leaves the terminal to the shell", asy
 test("Ctrl-Z under a command that reads single keys: the shell has its own modes, fg brings the command's back", async () => {
   await using terminal = await Terminal.shell();
   const outside = (await terminal.state()).modes;
-  await terminal.enter(`$BROOD run -- sh -c 'stty -echo -icanon; echo ready; cat'`);
+  await terminal.enter(`$BROOD run -- sh -c 'stty -echo -icanon; echo ready; exec cat'`);
   await terminal.until("ready");
   const inside = (await terminal.state()).modes;
   assert.equal(inside & (MODES.canonical | MODES.echo), 0);
@@ -84,7 +84,7 @@ test("Ctrl-Z under a command that reads single keys: the shell has its own modes
   await terminal.until("prompt> ");
   assert.equal((await terminal.state()).modes, outside);
   await terminal.enter("fg");
-  while ((await terminal.state()).modes !== inside) await new Promise(setImmediate);
+  await terminal.untilState(({ modes }) => modes === inside);
   terminal.type("one key");
   await terminal.until("one key");
   terminal.type(KEYS.interrupt);
@@ -104,7 +104,7 @@ test("an interactive shell as the command: it has job control, and when it is ki
   terminal.type(KEYS.suspend);
   await terminal.until("inner> ");
   await terminal.enter("fg");
-  while ((await terminal.state()).group === pid) await new Promise(setImmediate);
+  await terminal.untilState(({ group }) => group !== pid);
   process.kill(pid, "SIGKILL");
   await terminal.until("prompt> ");
   await ended(pid);

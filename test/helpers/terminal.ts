@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { childPath } from "./children.js";
 import { BROOD } from "./command.js";
+import { describeTree } from "./process-tree.js";
 
 /** Bits of struct termios, c_lflag. */
 export const MODES = { canonical: 2, echo: 8 } as const;
@@ -94,6 +95,20 @@ export class Terminal {
     return { group, modes };
   }
 
+  /** Asks for the state again until it is as wanted. */
+  async untilState(wanted: (state: { group: number; modes: number }) => boolean): Promise<void> {
+    const start = performance.now();
+    for (;;) {
+      const state = await this.state();
+      if (wanted(state)) return;
+      if (performance.now() - start > GUARD_MS) {
+        const seen = `after ${JSON.stringify(this.#output)}, of which ${this.#read} were read`;
+        throw new Error(`the terminal stays as ${JSON.stringify(state)}, ${seen}\n${describeTree(this.#process.pid as number)}`);
+      }
+      await new Promise(setImmediate);
+    }
+  }
+
   resize(rows: number, columns: number): void {
     this.#send(`size ${rows} ${columns}`);
   }
@@ -130,7 +145,9 @@ export class Terminal {
   /** Waits for whatever comes. The time limit only guards: it says what was seen where nothing comes any more. */
   #news(wanted: string): Promise<void> {
     const missing = (why: string) =>
-      new Error(`${wanted} never came, ${why}, after ${JSON.stringify(this.#output.slice(this.#read))}`);
+      new Error(
+        `${wanted} never came, ${why}, after ${JSON.stringify(this.#output.slice(this.#read))}\n${describeTree(this.#process.pid as number)}`,
+      );
     if (this.#over) return Promise.reject(missing("the terminal is over"));
     return new Promise((resolve, reject) => {
       const guard = setTimeout(() => reject(missing("it is too late")), GUARD_MS);
