@@ -6,6 +6,7 @@
 #include "child.h"
 
 #include "keep.h"
+#include "program_run.h"
 
 /* Writes "0", which is the writer itself, to the cgroup's list of processes. */
 static long join(int cgroup) {

@@ -6,6 +6,8 @@
 
 #include "accounts.h"
 #include "exports.h"
+#include "kernel_values.h"
+#include "raw_syscall.h"
 #include "sys.h"
 
 /* isOpen(fd): 1 or 0. */
@@ -31,7 +33,7 @@ napi_value export_ignoredSignals(napi_env env, napi_callback_info info) {
   if (set == NULL || length < 2) return integer(env, -EINVAL);
   set[0] = set[1] = 0;
   for (int signal = 1; signal <= 64; signal++) {
-    struct program_sigaction action;
+    struct kernel_sigaction action;
     if (raw(__NR_rt_sigaction, signal, 0, &action, 8) == 0 && (intptr_t)action.handler == 1)
       set[(signal - 1) / 32] |= (int32_t)(1u << (signal - 1) % 32);
   }

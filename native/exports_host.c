@@ -8,6 +8,7 @@
 #include "exports.h"
 #include "host_link.h"
 #include "pidfd.h"
+#include "program_check.h"
 #include "sys.h"
 
 /* More kinds of inputs, for hosts: our current directory; and any negative number is the complement of an fd of

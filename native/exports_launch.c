@@ -7,6 +7,7 @@
 #include "exports.h"
 #include "exports_launch.h"
 #include "orphans.h"
+#include "program_check.h"
 #include "sys.h"
 
 /* validate(program): true if the buffer is well-formed. */

@@ -30,6 +30,8 @@
 
 #include "child.h"
 #include "clone_call.h"
+#include "program_check.h"
+#include "program_run.h"
 
 #ifdef BROOD_HOSTED
 #include <stdlib.h>

@@ -10,9 +10,12 @@
 #ifndef BROOD_KEEP_H
 #define BROOD_KEEP_H
 
+#include <linux/prctl.h>
+
 #include "child.h"
 #include "clone_call.h"
 #include "keeper.h"
+#include "program_run.h"
 
 #define KEEP_CLONE_VM 0x00000100
 #define KEEP_CLONE_VFORK 0x00004000

@@ -27,6 +27,7 @@
 #include "id_maps.h"
 #include "keeper.h"
 #include "pidfd.h"
+#include "program_check.h"
 #include "sys.h"
 
 #ifndef CLONE_INTO_CGROUP
