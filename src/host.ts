@@ -4,7 +4,8 @@
  */
 
 export { HostError } from "./errors.js";
-export { Embryo, type PrctlName } from "./host/embryo.js";
+export { Embryo } from "./host/embryo.js";
 export type { CreateOptions, HostOptions, SpawnAsyncOptions } from "./host/options.js";
+export type { PrctlName } from "./host/prctl.js";
 export { spawnAsync } from "./host/spawn-async.js";
 export { SpawnHost } from "./host/spawn-host.js";
