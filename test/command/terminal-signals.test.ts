@@ -4,8 +4,9 @@
  */
 
 import assert from "node:assert/strict";
+import { constants } from "node:os";
 import { Fifo } from "../helpers/fifo.js";
-import { ended } from "../helpers/processes.js";
+import { ended, isPending } from "../helpers/processes.js";
 import { BROOD_COMMAND, KEYS, Terminal } from "../helpers/terminal.js";
 import { test } from "../helpers/test.js";
 
@@ -94,14 +95,18 @@ test("SIGINT from another process is passed on in a terminal, too", async () => 
 });
 
 test("--interrupt-twice: the second Ctrl-C ends the command", async () => {
-  const stubborn = `trap "echo [int]" INT; trap "echo [term]" TERM; echo ready; while :; do sleep 0.01; done`;
+  const stubborn = `trap "echo [int]" INT; trap "echo [term]" TERM; echo brood $PPID; while :; do sleep 0.01; done`;
   const command = `run --interrupt-twice --force-kill-after 300 --report -- sh -c '${stubborn}'`;
   await using terminal = await Terminal.shell();
   await terminal.enter(`$BROOD ${command}; exit`);
-  await terminal.until("ready");
-  // Two that come before brood gets to run are one to the kernel, so it may take a third.
-  do terminal.type(KEYS.interrupt);
-  while (!(await terminal.until("]")).includes("[term"));
+  await terminal.until("brood ");
+  const pid = Number(await terminal.until("\r"));
+  terminal.type(KEYS.interrupt);
+  await terminal.until("[int]");
+  // Two that come before brood gets to run are one to the kernel.
+  while (isPending(pid, constants.signals.SIGINT)) await new Promise(setImmediate);
+  terminal.type(KEYS.interrupt);
+  await terminal.until("[term]");
   await terminal.until("terminated");
   assert.equal(await terminal.end(), 128 + 9);
 });
@@ -133,7 +138,8 @@ test("a hang-up under a shell ends the command, and brood", async () => {
   await using fifo = new Fifo();
   await using terminal = await Terminal.shell();
   await terminal.enter(
-    `$BROOD run -- sh -c 'trap "echo hup >${fifo.path}; exit 0" HUP; echo brood $PPID; while :; do sleep 0.01; done'`,
+    // The shell sends one, and when it ends the kernel another.
+    `$BROOD run -- sh -c 'trap "trap : HUP; echo hup >${fifo.path}; exit 0" HUP; echo brood $PPID; while :; do sleep 0.01; done'`,
   );
   await terminal.until("brood ");
   const pid = Number(await terminal.until("\r"));

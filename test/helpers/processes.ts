@@ -24,6 +24,12 @@ export async function ended(pid: number): Promise<void> {
   while (![undefined, "Z", "X"].includes(stateOf(pid))) await new Promise(setImmediate);
 }
 
+/** Whether a signal waits for a process to take it. */
+export function isPending(pid: number, signal: number): boolean {
+  const pending = /^ShdPnd:\s*([0-9a-f]+)/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1] as string;
+  return ((BigInt(`0x${pending}`) >> BigInt(signal - 1)) & 1n) === 1n;
+}
+
 /** Gives the parent of a process. */
 export function parentOf(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
