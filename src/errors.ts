@@ -81,11 +81,17 @@ export interface SpawnFailure {
  * killed during its set-up.
  */
 export class SpawnError extends BroodError {
+  /** Where it failed: a step of the child's set-up, or one of our own before it. docs/errors.md has all of them. */
   readonly stage: string;
+  /** The kernel's number, positive, as in errno(3); 0 if it gave none. */
   readonly errno: number;
+  /** The path that the failed step was about: the directory, the file to open, the executable. Undefined if none, or several. */
   readonly path: string | undefined;
+  /** The fd concerned: the child's, or ours for a source that is not open. */
   readonly fd: number | undefined;
+  /** The executable that was asked for. */
   readonly file: string;
+  /** For a failed exec: each path tried, in order, with its own errno name. */
   readonly candidates: { path: string; code: string }[] | undefined;
 
   constructor(message: string, code: string, failure: SpawnFailure, options?: ErrorOptions) {
@@ -115,6 +121,7 @@ export type Reason =
 
 /** A process that holds the other end of a pipe. */
 export interface Holder {
+  /** Its process id, at the time of the look. */
   pid: number;
   /** Its command line, shortened; its name in brackets where it has none. */
   command: string;
@@ -160,12 +167,16 @@ export interface Outcome<Output = unknown> {
   containment: ContainmentVerdict | null;
 }
 
-/** An error that carries the outcome of a command: the base of ExitError, TimeoutError, AbortError. */
+/**
+ * An error that carries the outcome of a command: the base of ExitError, TimeoutError, AbortError, DrainError, OutputError. Those
+ * of `run` have all fields; those of `check()` and `wait()` `command`, `args`, `exit` and `reason`; what a stream ends in, none.
+ */
 class OutcomeError extends BroodError implements Outcome {
   declare readonly command: string;
   declare readonly args: string[];
   declare readonly stdout: unknown;
   declare readonly stderr: unknown;
+  /** What was captured of fds other than 1 and 2, by number; absent where there are none. */
   declare readonly fds?: { readonly [fd: number]: unknown };
   declare readonly exit: ExitState;
   declare readonly durationMs: number;
@@ -243,8 +254,11 @@ export interface HostFailure {
  * `code` is the errno's name, or `ERR_HOST_ENDED` where the host or that process has ended.
  */
 export class HostError extends BroodError {
+  /** The step that failed, as of a SpawnError; "host": the host itself. */
   readonly stage: string;
+  /** The kernel's number, positive; 0 if it gave none. */
   readonly errno: number;
+  /** The path that the step was about, if any. */
   readonly path: string | undefined;
 
   constructor(message: string, code: string, failure: HostFailure, options?: ErrorOptions) {

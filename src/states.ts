@@ -18,8 +18,9 @@ export interface Usage {
   minorFaults: number;
   /** Page faults with I/O. */
   majorFaults: number;
-  /** Times that the file system had to read, and to write, in blocks of 512 bytes. */
+  /** Blocks of 512 bytes that the file system had to read. */
   blockInput: number;
+  /** Blocks of 512 bytes that the file system had to write. */
   blockOutput: number;
   /** Context switches because it waited. */
   voluntarySwitches: number;
@@ -35,20 +36,37 @@ interface Whose {
 }
 
 /**
- * Why the status of an end is not known: another waiter in our process took it; SIGCHLD is ignored, so it was never
- * kept; the process is not our child, and the kernel does not tell; or the watch failed, and the child, which may live
- * on, is beyond our sight.
+ * Why the status of an end is not known. "stolen": another waiter in our process took it. "ignored": SIGCHLD is ignored, so it
+ * was never kept. "foreign": the process is not our child, and the kernel does not tell. "unwatched": the watch failed, and the
+ * child, which may live on, is beyond our sight. "keeper": its keeper, or the relay that had started it, has ended.
  */
 export type UnknownCause = "stolen" | "ignored" | "foreign" | "unwatched" | "keeper";
 
-/** How a child ended. `usage` is null where it can't be known. */
-export type ExitState = Whose & { usage: Usage | null } & (
-    | { kind: "exited"; code: number }
-    | { kind: "killed"; signal: string; coreDumped: boolean }
-    | { kind: "unknown"; cause: UnknownCause }
+/** How a child ended. waitid(2) */
+export type ExitState = Whose & {
+  /** What it used; null where it can't be known. */
+  usage: Usage | null;
+} & (
+    | {
+        kind: "exited";
+        /** The exit code, 0 to 255. */
+        code: number;
+      }
+    | {
+        kind: "killed";
+        /** The name of the signal that ended it. */
+        signal: string;
+        /** Whether the kernel wrote a core dump. */
+        coreDumped: boolean;
+      }
+    | {
+        kind: "unknown";
+        /** Why it can't be told how it ended. */
+        cause: UnknownCause;
+      }
   );
 
-/** A change of a child that is not its end. */
+/** A change of a child that is not its end. "trapped": stopped, and we trace it. `signal`: the name of what stopped it. */
 export type LiveState = Whose &
   ({ kind: "stopped"; signal: string } | { kind: "trapped"; signal: string } | { kind: "continued" });
 
@@ -57,7 +75,9 @@ export type ChildState = ExitState | LiveState;
 
 /** A process below a command. */
 export interface Descendant {
+  /** Its process id, at the time of the look. */
   pid: number;
+  /** The process id of its parent. */
   ppid: number;
   /** Its command line, shortened; its name in brackets where it has none. */
   command: string;
@@ -84,8 +104,9 @@ export interface ContainmentVerdict {
 
 /** What a cgroup used. A value whose controller is not there is null. */
 export interface GroupUsage {
-  /** CPU time in user mode and in the kernel, in microseconds. cpu.stat */
+  /** CPU time in user mode, in microseconds. cpu.stat */
   userCPU: number | null;
+  /** CPU time in the kernel, in microseconds. cpu.stat */
   systemCPU: number | null;
   /** The peak of memory, in bytes. memory.peak (Linux 5.19) */
   memoryPeak: number | null;

@@ -122,6 +122,7 @@ export class SpawnHost {
     return { pid: this.pid, relay: this.relay };
   }
 
+  /** What `util.inspect` shows of it, on one line. */
   [inspect.custom](): string {
     return `SpawnHost { ${this.pid === null ? "not running" : `pid ${this.pid}`}${this.relay ? ", relay" : ""} }`;
   }

@@ -19,6 +19,7 @@ export type ForkExecEntry = Exclude<StdioEntry, "pipe" | "socket" | { pipe: "r" 
 /** What `spawn` says in another way, or what is fixed here. */
 type Left = "argv0" | "extendEnv" | "path" | "stdio" | "passFds" | "stdin" | "stdout" | "stderr" | "fds" | "env";
 
+/** Options of `forkExec`: those of `spawn` that say what the child is to be. */
 export interface ForkExecOptions extends Omit<ProgramOptions, Left> {
   /** The child's fd 0; default -1: ours, or none where ours is closed. */
   stdin?: ForkExecEntry | -1 | undefined;
@@ -39,13 +40,18 @@ export interface ForkExecOptions extends Omit<ProgramOptions, Left> {
 
 /** A child that nobody watches. */
 export interface ForkedChild {
+  /** Its process id: nobody else's until it has been reaped. */
   pid: number;
   /** A pidfd, close-on-exec: the caller's to close. pidfd_open(2) */
   pidfd: number;
 }
 
 const ELSEWHERE = ["argv0", "extendEnv", "path", "stdio", "passFds"];
-const NAMES = [...PROGRAM_OPTION_NAMES.filter((name) => !ELSEWHERE.includes(name)), "fdsToKeep"];
+/** All options of `forkExec`. */
+export const FORK_EXEC_OPTION_NAMES: readonly string[] = [
+  ...PROGRAM_OPTION_NAMES.filter((name) => !ELSEWHERE.includes(name)),
+  "fdsToKeep",
+];
 const STANDARD = ["stdin", "stdout", "stderr"] as const;
 /** A standard fd that is closed here stays closed. */
 const UNTOUCHED: StdioDefaults = [undefined, undefined, undefined];
@@ -71,7 +77,7 @@ export function forkExec(
   const candidates = checkArray(executables, "executables").map((path, i) => checkPath(path, `executables[${i}]`));
   const [file] = candidates;
   if (file === undefined) throw wrongValue("executables", executables, "must name at least one file");
-  const { fdsToKeep, env, ...rest } = checkNames(options, "options", NAMES) as ForkExecOptions;
+  const { fdsToKeep, env, ...rest } = checkNames(options, "options", FORK_EXEC_OPTION_NAMES) as ForkExecOptions;
   const fds = readFds(rest, fdsToKeep, file);
   const environment = planEnvironment({ env, extendEnv: env === undefined }, facts);
   const planned = planExec(

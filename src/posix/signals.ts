@@ -11,6 +11,7 @@ import { checked } from "./fds.js";
 /** Flags of pidfd_send_signal(2). */
 const SCOPES = { thread: 1, process: 2, processGroup: 4 } as const;
 
+/** Options of `pidfdSendSignal`. */
 export interface PidfdSignalOptions {
   /** Whom the signal reaches: by default what the pidfd was opened for, a process. Needs Linux 6.9 where given. */
   scope?: keyof typeof SCOPES | undefined;

@@ -16,6 +16,7 @@ const ID_TYPES: Record<IdType, number> = { P_PID: 1, P_PIDFD: 3 };
 const LEAST: Record<IdType, number> = { P_PID: 1, P_PIDFD: 0 };
 const ANY_CHILD = ["P_ALL", "P_PGID"];
 
+/** Options of `waitid`: flags of waitid(2). */
 export interface WaitidOptions {
   /** The child has ended. Default true where neither of the next two is asked for. WEXITED */
   exited?: boolean | undefined;

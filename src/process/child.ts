@@ -26,7 +26,9 @@ import { type Collected, collectOutput, type OutputOptions } from "./output.js";
 export interface ChildFds {
   /** The stream over our end of that fd, undefined if we have none. */
   get(fd: number): ChildStream | undefined;
+  /** Whether we have an end of that fd. No stream is made. */
   has(fd: number): boolean;
+  /** The numbers of the child's fds that we have an end of. */
   keys(): IterableIterator<number>;
 }
 
@@ -222,9 +224,10 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
   }
 
   /**
-   * Waits for its end, and takes only exit code 0 for success.
+   * Waits for its exit (its pipes may be open still, see `closed`), and takes only exit code 0 for success.
    *
-   * @throws ExitError, TimeoutError, AbortError. Aborted by `signal`: it is terminated first.
+   * @throws ExitError; TimeoutError, AbortError where its `timeout`, `idleTimeout` or `signal` has ended it. Aborted by the
+   * `signal` of this call: it is terminated first, and has exited when this rejects.
    */
   async check(options: { signal?: AbortSignal | undefined } = {}): Promise<ExitState> {
     const { signal } = checkNames(options, "options", ["signal"]) as { signal?: AbortSignal };
@@ -309,6 +312,7 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
     return { command: this.command, args: this.args, pid: this.pid, exit: this.exit };
   }
 
+  /** What `util.inspect` shows of it, on one line. */
   [inspect.custom](): string {
     return describeChild(this, this.#pipes.openTargets());
   }

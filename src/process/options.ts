@@ -18,7 +18,10 @@ export interface SpawnOptions extends ProgramOptions, ContainOptions {
    * created.
    */
   signal?: AbortSignal | undefined;
-  /** Ends the child after so many milliseconds, as by `terminate()`. Default: none; 0 is none. */
+  /**
+   * Ends the child after so many milliseconds, as by `terminate()`. Default: none; 0 is none. At most 2147483647, else a
+   * RangeError with code ERR_OUT_OF_RANGE, as for every time here.
+   */
   timeout?: number | undefined;
   /**
    * Ends the child after so many milliseconds in which no byte went through any of its pipes, as by
@@ -40,9 +43,16 @@ export interface SpawnOptions extends ProgramOptions, ContainOptions {
    * end that is bounded. false: never.
    */
   forceKillAfterDelay?: number | false | undefined;
-  /** Whether the child gets `killSignal` when our environment (process or worker) ends. Default true. */
+  /**
+   * Whether the child gets `killSignal`, then SIGKILL, when our environment (process or worker) ends by exit, return or
+   * exception. Default true: a child that nobody waits for any more is a leak. For our own death by a signal see
+   * `installSignalCleanup`, `parentDeathSignal` and `contain`.
+   */
   cleanup?: boolean | undefined;
-  /** The child outlives us: `session: true`, `cleanup: false`, and no hold on the event loop. Default false. */
+  /**
+   * The child outlives us: `session: true`, `cleanup: false`, and no hold on the event loop, which an `await` of it does not
+   * give back: `ref()` does. Default false.
+   */
   detached?: boolean | undefined;
 }
 

@@ -27,7 +27,9 @@ type Captured<Encoding, Stream> = Stream extends null ? null : OutputOf<Encoding
 /** A finished command. */
 export interface Collected<Encoding = "utf8", Stdout = ChildOutput, Stderr = ChildOutput>
   extends Outcome<OutputOf<Encoding> | null> {
+  /** What was captured of fd 1: a string, or with `encoding: "buffer"` bytes; null where nothing was. */
   stdout: Captured<Encoding, Stdout>;
+  /** What was captured of fd 2, as of fd 1. */
   stderr: Captured<Encoding, Stderr>;
   /** What was captured of fds other than 1 and 2, by number; absent where there are none. */
   fds?: { [fd: number]: OutputOf<Encoding> };

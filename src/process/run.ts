@@ -28,8 +28,9 @@ export type RunResult<Options = RunOptions> = Collected<EncodingOf<Options>, Std
  * options of `spawn`.
  *
  * @returns the result: `stdout`, `stderr`, `exit`, `durationMs`, `reason`.
- * @throws ExitError for an end other than exit code 0 (unless `reject: false`), TimeoutError, AbortError: each
- * with the same fields as the result. SpawnError, TypeError, RangeError as `spawn`.
+ * @throws ExitError for an end other than exit code 0, TimeoutError, AbortError, DrainError (none of them with `reject: false`),
+ * OutputError for text that no string can hold: each with the same fields as the result. SpawnError, TypeError, RangeError,
+ * UnsupportedError as `spawn`; what an `input` that is iterated throws. When it rejects the command has ended.
  */
 export function run<const Options extends RunOptions = object>(file: PathLike, options?: Options): Promise<RunResult<Options>>;
 export function run<const Options extends RunOptions = object>(

@@ -19,11 +19,19 @@ const ignore = (): void => {};
 
 /** Helpers that every readable of a child has, whichever stream class it is. */
 export interface ReadableHelpers {
-  /** Iterates over the lines as text, without their ends (\n or \r\n). Leaving the loop destroys the stream. */
+  /**
+   * Iterates over the lines as UTF-8 text, without their ends (\n or \r\n). Leaving the loop destroys the stream.
+   *
+   * @throws TimeoutError, AbortError, DrainError where the pipe was cut, after the lines that have come.
+   */
   lines(): AsyncIterableIterator<string>;
-  /** Reads to the end, as UTF-8 text. */
+  /**
+   * Reads to the end, as UTF-8 text. A child that was killed comes to a clean end, too: `check()` tells how it ended.
+   *
+   * @throws TimeoutError, AbortError, DrainError where the pipe was cut; what has come by then is lost to the caller.
+   */
   text(): Promise<string>;
-  /** Reads to the end, as bytes. */
+  /** Reads to the end, as bytes. Throws as `text`. */
   bytes(): Promise<Buffer>;
 }
 

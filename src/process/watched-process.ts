@@ -123,6 +123,7 @@ export class WatchedProcess implements Watcher {
     return { pid: this.pid, exit: this.exit };
   }
 
+  /** What `util.inspect` shows of it, on one line. */
   [inspect.custom](): string {
     const state = this.#exit !== undefined ? describeState(this.#exit) : this.#over ? "not watched" : "watched";
     return `WatchedProcess { pid ${this.pid}, ${state} }`;

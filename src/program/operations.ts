@@ -88,6 +88,7 @@ export type ParentStage =
   | "host"
   | "preexec";
 
+/** Where a spawn can fail. docs/errors.md says of each what it does, and by which option it comes. */
 export type Stage = ChildStage | ParentStage;
 
 /** The stage of each operation. The type makes it complete. */

@@ -64,7 +64,9 @@ export type Namespace = "user" | "mount" | "pid" | "net" | "ipc" | "uts" | "cgro
 
 /** A range of ids: those from `inside` on, in the namespace, are those from `outside` on. */
 export interface IdRange {
+  /** The first id, as the namespace has it. */
   inside: number;
+  /** What it is outside, where we are. */
   outside: number;
   /** How many. Default 1. */
   count?: number | undefined;

@@ -25,18 +25,23 @@ export interface ProcessProtocol {
    * A protocol without this method gets those of fds 1 and 2 by `outReceived` and `errReceived`.
    */
   childDataReceived?(fd: number, data: Buffer): void;
+  /** The child wrote to fd 1. Only without `childDataReceived`. */
   outReceived?(data: Buffer): void;
+  /** The child wrote to fd 2. Only without `childDataReceived`. */
   errReceived?(data: Buffer): void;
 
   /**
    * An fd is closed, at either end. With an error: not all was written (code EPIPE), the reading failed, or it was cut
-   * short by a `timeout`, a `signal` or `drain`.
+   * short by a `timeout`, a `signal` or a `drain` whose `then` is "error".
    *
    * A protocol without this method is told of fds 0, 1 and 2 by the three others.
    */
   childConnectionLost?(fd: number, error: Error | undefined): void;
+  /** Fd 0 is closed. Only without `childConnectionLost`. */
   inConnectionLost?(error: Error | undefined): void;
+  /** Fd 1 is closed. Only without `childConnectionLost`. */
   outConnectionLost?(error: Error | undefined): void;
+  /** Fd 2 is closed. Only without `childConnectionLost`. */
   errConnectionLost?(error: Error | undefined): void;
 
   /** More is waiting to be written than the upper limit. Called from within the write that did it. */

@@ -154,6 +154,7 @@ export class PipeTransport {
     return otherwise;
   }
 
+  /** What `util.inspect` shows of it, on one line. */
   [inspect.custom](): string {
     const { inbound, outbound } = this.#parts;
     const ways = [inbound && "read", outbound && "written"].filter(Boolean).join(" and ");

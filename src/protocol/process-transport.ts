@@ -96,6 +96,7 @@ export class ProcessTransport {
     return this.#pipes.get(checkFd(fd))?.transport ?? null;
   }
 
+  /** Gives the protocol that is told, null where `spawnProcess` was given none. */
   getProtocol(): ProcessProtocol | null {
     return this.#protocol;
   }
@@ -150,14 +151,17 @@ export class ProcessTransport {
     this.#pipes.get(checkFd(fd))?.transport.close();
   }
 
+  /** Closes fd 0, when what is to be written is written: the child reads its end. */
   closeStdin(): void {
     this.closeChildFD(0);
   }
 
+  /** Closes our end of fd 1: the child's next write there fails. */
   closeStdout(): void {
     this.closeChildFD(1);
   }
 
+  /** Closes our end of fd 2: the child's next write there fails. */
   closeStderr(): void {
     this.closeChildFD(2);
   }
@@ -259,6 +263,7 @@ export class ProcessTransport {
     return { ...this.child.toJSON(), pipes: [...this.#order.open], closing: this.isClosing() };
   }
 
+  /** What `util.inspect` shows of it, on one line. */
   [inspect.custom](): string {
     const code = this.getReturnCode();
     const state = code === null ? (this.#closed ? "closing" : "running") : `return code ${code}`;
