@@ -13,6 +13,7 @@
   X(syncLaunch) X(syncWait) X(syncTake) X(syncIsOpen) X(syncFarInode) X(syncClose) X(syncSignal) \
   X(syncEnd)
 #define EXPORTS_PIPE(X) X(arm) X(remove) X(read) X(write) X(shutdownWrite) X(capacity) X(farInode)
+#define EXPORTS_CAPTURE(X) X(capture) X(captureRest) X(captureQuiet) X(captureTake)
 #define EXPORTS_CHILD(X) X(signal) X(signalGroup) X(watchStops) X(cleanup) X(ref) X(unref)
 #define EXPORTS_CONTAIN(X) X(keptEnded) X(signalStarted) X(clockTicks) X(watchFile)
 #define EXPORTS_FACTS(X) X(isOpen) X(isMainThread) X(ignoredSignals) X(account) X(environment) X(injectFault)
@@ -31,6 +32,7 @@
   EXPORTS_LAUNCH(X)      \
   EXPORTS_SYNC(X)        \
   EXPORTS_PIPE(X)        \
+  EXPORTS_CAPTURE(X)     \
   EXPORTS_CHILD(X)       \
   EXPORTS_CONTAIN(X)     \
   EXPORTS_FACTS(X)       \

@@ -20,6 +20,7 @@
 
 #define KEY_MAILBOX UINT64_MAX
 #define EPOLL_BATCH 192 /* the rest of MONITOR_EVENTS is room for the mailbox */
+#define CAPTURE_TURN ((size_t)1024 * 1024) /* what one pipe may give before the others have their turn */
 
 /* ---- the table ---------------------------------------------------------------------------------- */
 
@@ -49,8 +50,17 @@ static int64_t take(struct monitor *m) {
   return index;
 }
 
+static void drop_capture(struct monitor *m, struct watch *watch) {
+  if (watch->capture == NULL) return;
+  capture_drop(watch->capture);
+  free(watch->capture);
+  watch->capture = NULL;
+  m->n_captures--;
+}
+
 static void give_back(struct monitor *m, uint32_t index) {
   struct watch *watch = &m->watches[index];
+  drop_capture(m, watch);
   watch->kind = WATCH_FREE;
   watch->fd = -1;
   watch->next = m->freed;
@@ -175,6 +185,7 @@ void monitor_close(struct monitor *m, int process_ends) {
     if (watch->kind == WATCH_FREE) continue;
     if (watch->kind == WATCH_CHILD && !watch->reaped && !process_ends) hand_over(m, watch);
     close_fd(m, watch);
+    drop_capture(m, watch);
   }
   if (m->mailbox != NULL) mailbox_close(m->mailbox);
   m->mailbox = NULL;
@@ -290,6 +301,25 @@ int monitor_arm(struct monitor *m, uint32_t index) {
                     key_of(m, index)) != 0)
     return -errno;
   watch->registered = 1;
+  return 0;
+}
+
+/* Level-triggered, where all else is edge-triggered: what one turn leaves in the pipe is told again. */
+int monitor_capture(struct monitor *m, uint32_t index) {
+  struct watch *watch = monitor_watch(m, index, WATCH_PIPE);
+  if (watch == NULL || watch->capture != NULL) return -EBADF;
+  struct capture *capture = sys_malloc(sizeof *capture);
+  if (capture == NULL) return -ENOMEM;
+  const int operation = watch->registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+  if (sys_epoll_ctl(m->epoll, operation, watch->fd, EPOLLIN, key_of(m, index)) != 0) {
+    int error = errno;
+    free(capture);
+    return -error;
+  }
+  memset(capture, 0, sizeof *capture);
+  watch->registered = 1;
+  watch->capture = capture;
+  m->n_captures++;
   return 0;
 }
 
@@ -467,6 +497,20 @@ static int collect_states(struct monitor *m, double *events, int room) {
   return n;
 }
 
+/* Keeps what has come. Returns the number of records written: one at the end. Then it is out of the set, which would tell
+ * of it again and again. */
+static int gather(struct monitor *m, uint32_t index, uint32_t events, double *event) {
+  struct watch *watch = &m->watches[index];
+  int result = capture_gather(watch->capture, watch->fd, events, CAPTURE_TURN);
+  if (result == 0) return 0;
+  epoll_ctl(m->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
+  watch->registered = 0;
+  event[FIELD_INDEX] = index;
+  event[FIELD_TYPE] = EVENT_CAPTURED;
+  event[FIELD_STATUS] = result < 0 ? -result : 0;
+  return 1;
+}
+
 /* The entry that an event is for; NULL: it has gone, or it is the mailbox. */
 static const struct watch *entry_of(const struct monitor *m, uint64_t key) {
   uint32_t index = (uint32_t)key;
@@ -490,8 +534,15 @@ int monitor_collect(struct monitor *m) {
     if (watch == NULL || watch->kind != WATCH_PROCESS) continue;
     n += look(m, (uint32_t)ready[i].data.u64, m->events + (size_t)n * MONITOR_FIELDS);
   }
+  /* Before the ends of their children, which wait for theirs. */
+  for (int i = 0; m->n_captures > 0 && i < n_ready; i++) {
+    const struct watch *watch = entry_of(m, ready[i].data.u64);
+    if (watch == NULL || watch->capture == NULL) continue;
+    n += gather(m, (uint32_t)ready[i].data.u64, ready[i].events, m->events + (size_t)n * MONITOR_FIELDS);
+  }
   for (int i = 0; i < n_ready; i++) {
-    if (entry_of(m, ready[i].data.u64) == NULL) continue;
+    const struct watch *watch = entry_of(m, ready[i].data.u64);
+    if (watch == NULL || watch->capture != NULL) continue;
     uint32_t index = (uint32_t)ready[i].data.u64;
     double *event = m->events + (size_t)n * MONITOR_FIELDS;
     if (m->watches[index].kind == WATCH_CHILD) {

@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "capture.h"
 #include "launch.h"
 
 #define MONITOR_EVENTS 256
@@ -46,7 +47,8 @@ enum monitor_field {
 /* What is left of the group that a child led (NONE: it led none). All but LEFT free the child's entry. */
 enum group_left { GROUP_GONE, GROUP_LEFT, GROUP_LOST, GROUP_NONE };
 
-enum monitor_event { EVENT_CHILD = 1, EVENT_STATE, EVENT_PIPE, EVENT_HOST };
+/* CAPTURED: a pipe whose bytes are kept here has come to its end, or can't be read on: FIELD_STATUS is 0 or an errno. */
+enum monitor_event { EVENT_CHILD = 1, EVENT_STATE, EVENT_PIPE, EVENT_HOST, EVENT_CAPTURED };
 /* UNREAPED: it has ended, and its parent may yet let us know; FOREIGN: nobody will. */
 enum unknown_cause { UNKNOWN_STOLEN = 1, UNKNOWN_IGNORED, UNKNOWN_UNREAPED, UNKNOWN_FOREIGN };
 
@@ -76,6 +78,7 @@ struct watch {
   uint64_t far_inode; /* of a socket: its other end */
   int64_t peak;       /* of a child of a spawn host: the host's own peak of memory, in KiB; -1: ours counts */
   struct host_link *link; /* of a spawn host's socket */
+  struct capture *capture; /* of a pipe whose bytes are kept here */
   uint32_t next;
 };
 
@@ -98,6 +101,7 @@ struct monitor {
   uint32_t n_watches;
   uint32_t free;  /* list of entries to use, ends with NO_WATCH */
   uint32_t n_processes; /* of kind WATCH_PROCESS */
+  uint32_t n_captures;
   uint32_t freed; /* freed in this batch: usable only when the batch is over */
   struct mailbox *mailbox;
   struct launch_stack stack;
@@ -137,6 +141,9 @@ void monitor_end_child(struct monitor *monitor, uint32_t index);
 int64_t monitor_add_pipe(struct monitor *monitor, int fd, uint64_t far_inode);
 /* Puts a pipe into the epoll set. */
 int monitor_arm(struct monitor *monitor, uint32_t index);
+/* From now on what comes from a pipe that we only read is kept here, and JavaScript is told of its end alone. The memory is
+ * the entry's, until it is taken. On failure it is as before. */
+int monitor_capture(struct monitor *monitor, uint32_t index);
 /* Makes a pipe entry into a spawn host's socket, and owns the link from then on. */
 int monitor_add_link(struct monitor *monitor, uint32_t index, struct host_link *link);
 /* Whether it is to be told of when the link's socket takes more. */

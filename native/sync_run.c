@@ -7,14 +7,13 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
+#include "capture.h"
 #include "exit_status.h"
 #include "orphans.h"
 #include "sys.h"
 
-/* What one read asks for: what a pipe holds by default. */
-#define READ_SIZE (64 * 1024)
-/* Less room than this is not worth a read. */
-#define LEAST_ROOM (8 * 1024)
+/* The most that one read asks for. */
+#define READ_SIZE (1024 * 1024)
 /* How often a zombie that someone else traces, and that is not waitable until then, is asked again. */
 #define TRACED_MS 20
 
@@ -22,9 +21,7 @@ struct sync_pipe {
   int fd; /* -1: closed */
   int kind;
   uint64_t far_inode;
-  uint8_t *data;
-  size_t size;
-  size_t capacity;
+  struct capture capture;
 };
 
 struct sync_run {
@@ -42,12 +39,6 @@ struct sync_run {
   struct sync_pipe pipes[];
 };
 
-static double now_ms(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
-
 void sync_run_close_pipe(struct sync_run *run, uint32_t i) {
   if (i >= run->n || run->pipes[i].fd < 0) return;
   close(run->pipes[i].fd);
@@ -63,7 +54,7 @@ struct sync_run *sync_run_open(const struct launch *launch, uint32_t n, int feed
   run->pid = launch->pid;
   run->pidfd = launch->pidfd;
   run->feed = feed;
-  run->moved_at = now_ms();
+  run->moved_at = sys_clock_ms();
   run->n = run->n_open = n;
   run->polls = (struct pollfd *)((char *)run + pipes);
   for (uint32_t i = 0; i < n; i++) {
@@ -85,51 +76,27 @@ void sync_run_close(struct sync_run *run) {
   if (run->pidfd >= 0) orphans_end(run->pid, run->pidfd);
   for (uint32_t i = 0; i < run->n; i++) {
     sync_run_close_pipe(run, i);
-    free(run->pipes[i].data);
+    capture_drop(&run->pipes[i].capture);
   }
   free(run);
 }
 
 /* ---- moving bytes ------------------------------------------------------------------------------ */
 
-/* gcc 12's analyzer forgets what a struct reached through a pointer holds, and calls it a leak. */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
-
-/* Makes room for a read, and gives how much there is; 0 without memory. What is kept at least doubles,
- * so that a byte is copied once on average. */
-static size_t make_room(struct sync_pipe *pipe) {
-  if (pipe->capacity - pipe->size < LEAST_ROOM) {
-    size_t capacity = pipe->capacity == 0 ? READ_SIZE : pipe->capacity * 2;
-    uint8_t *data = sys_realloc(pipe->data, capacity);
-    if (data == NULL) return 0;
-    pipe->data = data;
-    pipe->capacity = capacity;
-  }
-  return pipe->capacity - pipe->size;
-}
-
 /* One read. Bytes read; 0: the pipe is at its end and closed; -EAGAIN: nothing is there; -ENOMEM. An
  * error of the pipe is its end: ECONNRESET of a socket whose other side left bytes unread. */
 static ssize_t read_some(struct sync_run *run, uint32_t i) {
   struct sync_pipe *pipe = &run->pipes[i];
-  size_t room = make_room(pipe);
-  if (room == 0) return -ENOMEM;
-  ssize_t n;
-  do n = sys_read(pipe->fd, pipe->data + pipe->size, room < READ_SIZE ? room : READ_SIZE);
-  while (n < 0 && errno == EINTR);
-  if (n < 0 && errno == EAGAIN) return -EAGAIN;
+  ssize_t n = capture_read(&pipe->capture, pipe->fd, READ_SIZE);
+  if (n == -EAGAIN || n == -ENOMEM) return n;
   if (n <= 0) {
     sync_run_close_pipe(run, i);
     return 0;
   }
-  pipe->size += (size_t)n;
   run->held += (size_t)n;
-  run->moved_at = now_ms();
+  run->moved_at = pipe->capture.moved_at;
   return n;
 }
-
-#pragma GCC diagnostic pop
 
 /* Writes as much as fits; closes the pipe when all is written, or nobody wants it. */
 static void feed_some(struct sync_run *run, uint32_t i, const uint8_t *input, size_t size) {
@@ -143,7 +110,7 @@ static void feed_some(struct sync_run *run, uint32_t i, const uint8_t *input, si
       break;
     }
     run->written += (size_t)n;
-    run->moved_at = now_ms();
+    run->moved_at = sys_clock_ms();
   }
   sync_run_close_pipe(run, i);
 }
@@ -197,14 +164,14 @@ static int wait_for_events(struct sync_run *run, double left) {
 }
 
 static int state(struct sync_run *run, int bits, double *record) {
-  record[SYNC_RUN_QUIET] = now_ms() - run->moved_at;
+  record[SYNC_RUN_QUIET] = sys_clock_ms() - run->moved_at;
   record[SYNC_RUN_WRITE_ERROR] = run->write_error;
   return bits | (run->pidfd < 0 ? SYNC_RUN_EXITED : 0) | (run->n_open == 0 ? SYNC_RUN_ENDED : 0);
 }
 
 int sync_run_wait(struct sync_run *run, double ms, double most, const uint8_t *input, size_t size,
                   double *record) {
-  double now = now_ms();
+  double now = sys_clock_ms();
   double deadline = ms < 0 ? HUGE_VAL : now + ms;
   while (run->pidfd >= 0 || run->n_open > 0) {
     int n = wait_for_events(run, ms < 0 ? -1 : deadline > now ? deadline - now : 0);
@@ -218,7 +185,7 @@ int sync_run_wait(struct sync_run *run, double ms, double most, const uint8_t *i
       if (read_some(run, i) == -ENOMEM) return -ENOMEM;
       if ((double)run->held > most) return state(run, SYNC_RUN_FULL, record);
     }
-    now = now_ms();
+    now = sys_clock_ms();
     int ended = run->pidfd >= 0 && ((n > 0 && run->polls[run->n].revents != 0) || run->traced);
     if (ended && reap(run, record)) {
       int error = read_what_is_there(run, most);
@@ -233,14 +200,14 @@ int sync_run_wait(struct sync_run *run, double ms, double most, const uint8_t *i
 /* ---- what the caller asks ---------------------------------------------------------------------- */
 
 const uint8_t *sync_run_data(const struct sync_run *run, uint32_t i, size_t *size) {
-  *size = i < run->n ? run->pipes[i].size : 0;
-  return *size > 0 ? run->pipes[i].data : NULL;
+  *size = i < run->n ? run->pipes[i].capture.size : 0;
+  return *size > 0 ? run->pipes[i].capture.data : NULL;
 }
 
 void sync_run_drop(struct sync_run *run, uint32_t i) {
   if (i >= run->n) return;
-  run->held -= run->pipes[i].size;
-  run->pipes[i].size = 0;
+  run->held -= run->pipes[i].capture.size;
+  run->pipes[i].capture.size = 0;
 }
 
 int sync_run_fd(const struct sync_run *run, uint32_t i) {

@@ -212,6 +212,13 @@ static inline int64_t sys_now_ms(void) {
   return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* The same, with its fractions. */
+static inline double sys_clock_ms(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
 /* Whether a child has ended, zombies included, without reaping it: a pidfd polls readable then. */
 static inline int sys_pidfd_ended(int pidfd) {
   struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};

@@ -116,7 +116,7 @@ export type Reason =
   | "terminated" // `terminate()`, or the end of its scope
   | "parent-exit" // our process is about to end by a signal, see installSignalCleanup
   | "oom" // it was killed because the memory of its cgroup was short
-  | "output" // it ended well, but its output is more than a string can hold
+  | "output" // its output is more than a string, or memory, can hold
   | "unknown"; // its status is not known
 
 /** A process that holds the other end of a pipe. */
@@ -220,10 +220,13 @@ export class DrainError extends OutcomeError {
   }
 }
 
-/** Says that output is more than a string can hold; `stdout` and `stderr` are bytes. Code `ERR_OUTPUT_TOO_LONG`. */
+/**
+ * Says that output is more than a string can hold: that is given as bytes. Or (`cause` is a system error) more than there is
+ * memory for: what came before is kept, and the fd was closed. Code `ERR_OUTPUT_TOO_LONG`.
+ */
 export class OutputError extends OutcomeError {
-  constructor(message: string, outcome: Partial<Outcome>) {
-    super(message, "ERR_OUTPUT_TOO_LONG", outcome);
+  constructor(message: string, outcome: Partial<Outcome>, options?: ErrorOptions) {
+    super(message, "ERR_OUTPUT_TOO_LONG", outcome, options);
   }
 }
 

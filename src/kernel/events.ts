@@ -26,7 +26,7 @@ export const FIELD = {
 } as const;
 export const FIELDS_PER_EVENT = 16;
 export const EVENTS_PER_BATCH = 256;
-export const EVENT = { child: 1, state: 2, pipe: 3, host: 4 } as const;
+export const EVENT = { child: 1, state: 2, pipe: 3, host: 4, captured: 5 } as const;
 /** What is left of a group that a child led (none: it led none): `enum group_left`. */
 export const GROUP = { gone: 0, left: 1, lost: 2, none: 3 } as const;
 

@@ -68,6 +68,17 @@ export interface Addon {
   remove(index: number): number;
   read(index: number, bytes: Uint8Array, offset: number, length: number): number;
   write(index: number, bytes: Uint8Array, offset: number, length: number): number;
+  /** What comes from a pipe is kept natively from now on; of its end an EVENT.captured tells. */
+  capture(index: number): number;
+  /** Keeps what is there at this moment. 1: that was the end, 0: the pipe is open. */
+  captureRest(index: number): number;
+  /** Gives the milliseconds since bytes last came, 0 if some wait to be read; -1: none ever came. */
+  captureQuiet(index: number): number;
+  /**
+   * Gives what was kept, once: (1) as text, (0) as bytes. A number: it can't be made; what was to be text is still there to
+   * be had as bytes.
+   */
+  captureTake(index: number, text: number): string | Buffer | number;
   shutdownWrite(index: number): number;
   capacity(index: number): number;
   /** Gives the inode of the other end. */

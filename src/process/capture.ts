@@ -3,6 +3,7 @@
  * whole then spilled to a file. Output that is too long ends nothing.
  */
 
+import { constants } from "node:buffer";
 import type { Omission } from "../errors.js";
 import type { Sink } from "./pipe-reader.js";
 import { type OpenSpill, type SpillFile, spillInBackground } from "./spill.js";
@@ -18,13 +19,29 @@ export interface CaptureLimit {
   spill: string | Buffer | undefined;
 }
 
+/** What came from one fd. */
+export interface Given {
+  /** Text, or bytes: where those were asked for, or no string can hold it. */
+  output: string | Buffer;
+  /** What is missing of it, as was asked for. */
+  omitted?: Omission | undefined;
+  /** Why it is not all that came: there was no memory for it. */
+  failure?: Error | undefined;
+}
+
+/** What collects the output of one fd. */
+export interface Collection {
+  /** Gives what there is, when the fd has come to its end. */
+  give(encoding: "utf8" | "buffer"): Given;
+}
+
 /** Up to here an output is small: its chunks are kept as they come. */
 const SMALL = 1 << 16;
 /** Blocks that a larger one is read into. */
 const LEAST_BLOCK = 1 << 18;
 const MOST_BLOCK = 1 << 25;
 
-export class Capture implements Sink {
+export class Capture implements Sink, Collection {
   readonly #limit: CaptureLimit | undefined;
   readonly #done: () => void;
   readonly #resume: () => void;
@@ -96,6 +113,10 @@ export class Capture implements Sink {
     this.#ending = true;
     if (this.#file === undefined || this.#fileError !== undefined) this.#done();
     else this.#file.end();
+  }
+
+  give(encoding: "utf8" | "buffer"): Given {
+    return (encoding === "utf8" ? textOf(() => this.text(), this.#total) : undefined) ?? this.bytes();
   }
 
   /** The kept bytes, and what is missing. */
@@ -177,6 +198,16 @@ export class Capture implements Sink {
 
   #spill(chunk: Buffer): boolean {
     return this.#file === undefined || this.#fileError !== undefined || this.#file.write(chunk);
+  }
+}
+
+/** Makes text of so many bytes; undefined if no string can hold it. */
+export function textOf<Text>(make: () => Text, bytes: number): Text | undefined {
+  try {
+    return make();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ERR_STRING_TOO_LONG" || bytes > constants.MAX_STRING_LENGTH) return undefined;
+    throw error;
   }
 }
 

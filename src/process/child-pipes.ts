@@ -4,11 +4,13 @@
 
 import { AsyncResource } from "node:async_hooks";
 import { Readable } from "node:stream";
+import { invalidState } from "../errors.js";
 import type { Monitor } from "../kernel/monitor.js";
 import type { LaunchedPipe } from "../launch/launcher.js";
+import { CapturedPipe } from "./captured-pipe.js";
 import type { ChildStream } from "./child-types.js";
 import { PipeEnd } from "./pipe-end.js";
-import { PipeReader } from "./pipe-reader.js";
+import { PipeReader, type Reading } from "./pipe-reader.js";
 import { PipeWriter } from "./pipe-writer.js";
 import { makeStream, PipeDuplex, PipeWritable } from "./streams.js";
 
@@ -18,10 +20,14 @@ interface Pipe {
   end: PipeEnd;
   reader: PipeReader | undefined;
   writer: PipeWriter | undefined;
+  /** Instead of the reader, once its bytes are kept natively. */
+  captured: CapturedPipe | undefined;
   stream: ChildStream | undefined;
   /** Someone moves its bytes without a stream. */
   claimed: boolean;
 }
+
+const readingOf = ({ captured, reader }: Pipe): Reading | undefined => captured ?? reader;
 
 /** The two sides of one of the child's fds, as far as there are. */
 export interface PipeSides {
@@ -48,7 +54,7 @@ export class ChildPipes {
       const end = new PipeEnd(monitor, index, target, kind, context, closed);
       const reader = end.readable ? new PipeReader(end, size) : undefined;
       const writer = end.writable ? new PipeWriter(end) : undefined;
-      this.#pipes.push({ target, end, reader, writer, stream: undefined, claimed: false });
+      this.#pipes.push({ target, end, reader, writer, captured: undefined, stream: undefined, claimed: false });
     }
   }
 
@@ -80,6 +86,7 @@ export class ChildPipes {
   stream(target: number): ChildStream | null {
     const pipe = this.#of(target);
     if (pipe === undefined || pipe.claimed) return null;
+    if (pipe.captured !== undefined) throw invalidState(`fd ${target} of the child is being collected by output()`);
     pipe.stream ??= makeStream(pipe.reader, pipe.writer);
     return pipe.stream;
   }
@@ -94,6 +101,18 @@ export class ChildPipes {
   untouchedReader(target: number): PipeReader | undefined {
     const pipe = this.#of(target);
     return pipe?.stream === undefined ? pipe?.reader : undefined;
+  }
+
+  /**
+   * Has the bytes of one of the child's fds kept natively from the first on, to be had as text or as bytes when it has
+   * ended. Undefined: somebody has it already, or it is more than a pipe that we read.
+   */
+  capture(target: number, text: boolean): CapturedPipe | undefined {
+    const pipe = this.#of(target);
+    if (pipe === undefined || pipe.stream !== undefined || pipe.claimed || pipe.captured !== undefined) return undefined;
+    if (pipe.reader?.pristine !== true || !pipe.end.capture()) return undefined;
+    pipe.captured = new CapturedPipe(pipe.end, text);
+    return pipe.captured;
   }
 
   /** Gives the sides of all fds that have a stream, which they have no longer: their bytes are the caller's to move. */
@@ -118,10 +137,11 @@ export class ChildPipes {
 
   /** The child has exited: writing ends close, reading ends find their end if it is there. */
   settle(): void {
-    for (const { reader, writer, stream } of this.#pipes) {
+    for (const pipe of this.#pipes) {
+      const { writer, stream } = pipe;
       writer?.close();
       if (stream instanceof PipeWritable || stream instanceof PipeDuplex) stream.childGone();
-      reader?.settle();
+      readingOf(pipe)?.settle();
     }
   }
 
@@ -132,16 +152,17 @@ export class ChildPipes {
    */
   cut(makeError: ((target: number) => Error) | undefined): number[] {
     const held: number[] = [];
-    for (const { target, end, reader, writer } of this.#pipes) {
+    for (const pipe of this.#pipes) {
+      const { target, end, writer } = pipe;
       writer?.close();
-      if (!end.closed && reader?.cut(makeError?.(target)) === true) held.push(target);
+      if (!end.closed && readingOf(pipe)?.cut(makeError?.(target)) === true) held.push(target);
     }
     return held;
   }
 
   /** Has arriving bytes noticed, also while nobody reads. */
   watch(): void {
-    for (const { reader } of this.#pipes) reader?.watch();
+    for (const pipe of this.#pipes) readingOf(pipe)?.watch();
   }
 
   /** What the other ends of the open pipes are called in /proc/PID/fd, with the child's fd of each. */
@@ -153,20 +174,21 @@ export class ChildPipes {
   /** When a byte last moved. Bytes that wait for our own reader count as moving: it is not the child that is idle. */
   lastActivity(): number {
     let last = 0;
-    for (const { end, reader } of this.#pipes) {
-      if (reader?.backlogged === true) return performance.now();
-      last = Math.max(last, end.lastActivity);
+    for (const pipe of this.#pipes) {
+      if (readingOf(pipe)?.backlogged === true) return performance.now();
+      last = Math.max(last, pipe.captured?.lastActivity() ?? pipe.end.lastActivity);
     }
     return last;
   }
 
   /** Closes all ends, whatever they hold. Only output() that is being collected gets what has arrived. */
   destroy(): void {
-    for (const { reader, writer, stream } of this.#pipes) {
+    for (const pipe of this.#pipes) {
+      const { writer, stream } = pipe;
       stream?.destroy();
       writer?.close();
-      if (stream === undefined) reader?.abandon();
-      else reader?.close();
+      if (stream === undefined) readingOf(pipe)?.abandon();
+      else readingOf(pipe)?.close();
     }
   }
 }

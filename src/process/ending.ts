@@ -85,13 +85,25 @@ function drainError(child: Command, outcome: Outcome): DrainError {
   return new DrainError(`${describeWhere(child)} ${describeState(outcome.exit)}${held(outcome.heldBy)}`, outcome);
 }
 
-/** Makes the error for output that no string can hold: the bytes are kept. */
-export function outputError(child: Command, fd: number, bytes: number, outcome: Outcome): OutputError {
-  const what = `${describeCommand(child)} gave ${bytes} bytes on fd ${fd}, more than a string can hold`;
-  return new OutputError(`${what}: use encoding "buffer" or maxOutput`, {
+/** Makes the error for output that no string can hold, or (`failure`) that there is no memory for: the bytes are kept. */
+export function outputError(
+  child: Command,
+  { fd, bytes, failure }: { fd: number; bytes: number; failure: Error | undefined },
+  outcome: Outcome,
+): OutputError {
+  const gave = `${describeCommand(child)} gave`;
+  const fields = {
     ...outcome,
-    reason: outcome.reason === "exit" ? "output" : outcome.reason,
-  });
+    reason: outcome.reason === "exit" || failure !== undefined ? ("output" as const) : outcome.reason,
+  };
+  if (failure === undefined) {
+    return new OutputError(
+      `${gave} ${bytes} bytes on fd ${fd}, more than a string can hold: use encoding "buffer" or maxOutput`,
+      fields,
+    );
+  }
+  const what = `${gave} more than the ${bytes} bytes on fd ${fd} that there is memory for (${failure.message}): use maxOutput`;
+  return new OutputError(what, fields, { cause: failure });
 }
 
 function held(holders: readonly Holder[]): string {

@@ -1,12 +1,11 @@
 /**
- * Collecting a child's output: straight from the pipes, without streams, unless somebody made one.
+ * Collecting a child's output: natively, or straight from the pipes, without streams, unless somebody made one.
  */
 
-import { constants } from "node:buffer";
 import { type Holder, invalidState, type Omission, type Outcome, type Reason, wrongValue } from "../errors.js";
 import { checkNames } from "../program/validate.js";
 import type { ContainmentVerdict, ExitState } from "../states.js";
-import { Capture, type CaptureLimit } from "./capture.js";
+import { Capture, type CaptureLimit, type Collection } from "./capture.js";
 import type { ChildPipes } from "./child-pipes.js";
 import type { ChildOutput } from "./child-types.js";
 import { outputError, reasonFor } from "./ending.js";
@@ -68,20 +67,24 @@ export async function collectOutput<Encoding extends "utf8" | "buffer">(
   for (const fd of pipes.readable()) {
     if (pipes.hasGiven(fd)) throw invalidState(`fd ${fd} of the child has been read by its stream already, in part at least`);
   }
-  const captures = new Map<number, Capture>();
-  const pending = pipes.readable().map((fd) => {
-    const reader = pipes.untouchedReader(fd);
-    const bound = limit && limitFor(limit, fd);
-    return new Promise<void>((resolve) => {
-      captures.set(
-        fd,
-        reader ? fromReader(reader, bound, resolve) : fromStream(pipes.stream(fd) as AsyncIterable<Buffer>, bound, resolve),
-      );
-    });
-  });
-  await Promise.all(pending);
+  const text = encoding === "utf8";
+  const collections: [number, Collection][] = [];
+  const pending: Promise<void>[] = [];
+  for (const fd of pipes.readable()) {
+    // Whole output is kept natively. Where it is bounded, or somebody has read already, it goes through here.
+    const captured = limit === undefined ? pipes.capture(fd, text) : undefined;
+    if (captured !== undefined) collections.push([fd, captured]);
+    else
+      pending.push(new Promise((resolve) => collections.push([fd, collect(pipes, fd, limit && limitFor(limit, fd), resolve)])));
+  }
+  if (pending.length > 0) await Promise.all(pending);
   const exit = await child.closed;
-  return outcomeOf(child, exit, captures, encoding) as Collected<Encoding>;
+  return outcomeOf(child, exit, collections, encoding) as Collected<Encoding>;
+}
+
+function collect(pipes: ChildPipes, fd: number, limit: CaptureLimit | undefined, done: () => void): Capture {
+  const reader = pipes.untouchedReader(fd);
+  return reader ? fromReader(reader, limit, done) : fromStream(pipes.stream(fd) as AsyncIterable<Buffer>, limit, done);
 }
 
 /** Each fd spills to a file of its own. */
@@ -122,19 +125,18 @@ function fromStream(stream: AsyncIterable<Buffer | string>, limit: CaptureLimit 
 export function outcomeOf(
   child: Finished,
   exit: ExitState,
-  captures: ReadonlyMap<number, Capture>,
+  collections: Iterable<[number, Collection]>,
   encoding: "utf8" | "buffer",
 ): Outcome {
   const output: Record<number, string | Buffer> = {};
   const omitted: Record<number, Omission> = {};
-  let tooLong: number | undefined;
-  for (const [fd, capture] of captures) {
-    const bytes = encoding === "buffer" ? capture.bytes() : undefined;
-    const text = bytes ?? tryText(capture);
-    if (text === undefined) tooLong ??= fd;
-    const given = text ?? capture.bytes();
+  let short: { fd: number; bytes: number; failure: Error | undefined } | undefined;
+  for (const [fd, collection] of collections) {
+    const given = collection.give(encoding);
     output[fd] = given.output;
     if (given.omitted !== undefined) omitted[fd] = given.omitted;
+    if (given.failure !== undefined || (encoding === "utf8" && typeof given.output !== "string"))
+      short ??= { fd, bytes: given.output.length, failure: given.failure };
   }
   const { 1: stdout = null, 2: stderr = null, ...others } = output;
   const outcome: Outcome & { fds?: object } = {
@@ -151,17 +153,6 @@ export function outcomeOf(
     containment: child.containment,
   };
   if (Object.keys(others).length > 0) outcome.fds = others;
-  if (tooLong !== undefined) throw outputError(child, tooLong, output[tooLong]?.length ?? 0, outcome);
+  if (short !== undefined) throw outputError(child, short, outcome);
   return outcome;
-}
-
-/** Text, or nothing if no string can hold it. */
-function tryText(capture: Capture): ReturnType<Capture["text"]> | undefined {
-  try {
-    return capture.text();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ERR_STRING_TOO_LONG" || capture.total > constants.MAX_STRING_LENGTH)
-      return undefined;
-    throw error;
-  }
 }

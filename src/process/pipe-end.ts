@@ -4,7 +4,7 @@
  */
 
 import type { AsyncResource } from "node:async_hooks";
-import { FIELD } from "../kernel/events.js";
+import { EVENT, FIELD } from "../kernel/events.js";
 import type { Monitor, Watcher } from "../kernel/monitor.js";
 import { INPUT, type InputKind } from "../program/plan.js";
 
@@ -27,6 +27,8 @@ export interface Side {
   onReady(hungUp: boolean): void;
   /** Readiness will not be told any more. */
   onFailure(error: Error): void;
+  /** What is kept natively is complete (0), or can't be: an errno. */
+  onCaptured?(errno: number): void;
 }
 
 export class PipeEnd implements Watcher {
@@ -95,6 +97,29 @@ export class PipeEnd implements Watcher {
     return n;
   }
 
+  /** Has all that comes kept natively, until it is taken; `reading` is told when there is no more. False: it can't be. */
+  capture(): boolean {
+    if (this.kind !== INPUT.weRead || this.#closed) return false;
+    return this.#monitor.native.capture(this.#index) === 0;
+  }
+
+  /** Keeps what is there now. 1: that was the end; 0: there may be more; or a negated errno. */
+  captureRest(): number {
+    return this.#monitor.native.captureRest(this.#index);
+  }
+
+  /** When a byte was last kept. */
+  capturedAt(): number {
+    const quiet = this.#monitor.native.captureQuiet(this.#index);
+    return quiet < 0 ? this.lastActivity : performance.now() - quiet;
+  }
+
+  /** Gives what was kept: as text where that is asked for and a string can hold it, else as bytes. A number: a negated errno. */
+  takeCaptured(text: boolean): string | Buffer | number {
+    const taken = this.#monitor.native.captureTake(this.#index, text ? 1 : 0);
+    return text && typeof taken === "number" ? this.#monitor.native.captureTake(this.#index, 0) : taken;
+  }
+
   /** What the other end is called in /proc/PID/fd. */
   link(): string {
     return `${this.kind === INPUT.socket ? "socket" : "pipe"}:[${this.#monitor.native.farInode(this.#index)}]`;
@@ -111,6 +136,10 @@ export class PipeEnd implements Watcher {
   }
 
   onEvent(events: Float64Array, base: number): void {
+    if (events[base + FIELD.type] === EVENT.captured) {
+      this.reading?.onCaptured?.(events[base + FIELD.status] as number);
+      return;
+    }
     const mask = events[base + FIELD.code] as number;
     this.#context.runInAsyncScope(this.#ready, this, mask);
   }

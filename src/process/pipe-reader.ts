@@ -47,7 +47,23 @@ export interface Sink {
   end(error: Error | undefined): void;
 }
 
-export class PipeReader implements Side {
+/** Who has the reading side of a pipe end. */
+export interface Reading {
+  /** The child has exited. */
+  settle(): void;
+  /** Has arriving bytes noticed, also while nobody reads. */
+  watch(): void;
+  /** Ends it here: what has arrived is kept. Gives whether it was open. */
+  cut(error: Error | undefined): boolean;
+  /** Closes it now. Who collects gets what has arrived, and the end. */
+  abandon(): void;
+  /** Nobody will read any more. */
+  close(): void;
+  /** Whether there is something to read that our reader, slow as it is, has yet to take. */
+  readonly backlogged: boolean;
+}
+
+export class PipeReader implements Side, Reading {
   readonly #end: PipeEnd;
   readonly #scratch: Scratch = shared;
   #sink: Sink | undefined;
@@ -82,6 +98,11 @@ export class PipeReader implements Side {
   /** Whether the end of the pipe was seen, or it was cut. */
   get over(): boolean {
     return this.#over;
+  }
+
+  /** Whether nothing has been read from it, and nobody is to read it. */
+  get pristine(): boolean {
+    return !this.#over && this.#sink === undefined && this.#kept.length === 0;
   }
 
   /** Why it did not end cleanly. */

@@ -97,6 +97,34 @@ test("37: workers terminated while they spawn and children end", async () => {
   assert.equal(out, "well\n");
 });
 
+test("37: workers terminated while output is kept for them: the memory of it is freed", async () => {
+  const out = await printed(`
+    const job = \`
+      let started = 0;
+      for (let i = 0; i < 3; i++) {
+        const child = spawn(${ACT}, ["fill", "1", "30000000", "say", "3", "x", "pause"], { fds: { 3: "pipe" } });
+        child.fds.get(3).once("data", () => { if (++started === 3) parentPort.postMessage("ready"); });
+        child.output({ encoding: i === 0 ? "utf8" : "buffer" }).catch(() => {});
+      }
+      globalThis.held = await run(${ACT}, ["fill", "1", "10000000"], { encoding: "buffer" });
+      globalThis.text = await run("head", ["-c", "10000000", "/dev/zero"]);\`;
+    async function round() {
+      const workers = Array.from({ length: 3 }, () => worker(job));
+      await Promise.all(workers.map(message));
+      await Promise.all(workers.map((worker) => worker.terminate()));
+      await noChildren();
+    }
+    await round();
+    const before = process.memoryUsage.rss();
+    for (let i = 0; i < 4; i++) await round();
+    const grown = process.memoryUsage.rss() - before;
+    console.log(grown < 400e6 ? "freed" : "grew by " + grown);
+    console.log((await run("echo", ["well"])).stdout.trim());
+  `);
+  // Each round has kept 300 MB.
+  assert.equal(out, "freed\nwell\n");
+});
+
 test("37: a child that outlives its worker is reaped when it ends: detached, and cleanup: false", async () => {
   const out = await printed(`
     const parent = worker(\`

@@ -1,0 +1,97 @@
+/* See capture.h. */
+#include "capture.h"
+
+#include <stdlib.h>
+
+#include "sys.h"
+
+/* Enough for most commands; what is longer gets a pipe's worth next. */
+#define FIRST_SIZE 4096
+#define PIPE_SIZE ((size_t)64 * 1024)
+
+/* gcc 12's analyzer forgets what a struct reached through a pointer holds, and calls it a leak. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
+
+/* Makes room that is worth a read, and gives how much there is; 0 without memory, and all is as it was. */
+static size_t make_room(struct capture *capture) {
+  size_t least = capture->capacity / 8;
+  if (least > PIPE_SIZE) least = PIPE_SIZE;
+  if (capture->capacity - capture->size <= least) {
+    size_t capacity = capture->capacity * 2;
+    if (capture->capacity == 0) capacity = FIRST_SIZE;
+    else if (capacity < PIPE_SIZE) capacity = PIPE_SIZE;
+    uint8_t *data = sys_realloc(capture->data, capacity);
+    if (data == NULL) return 0;
+    capture->data = data;
+    capture->capacity = capacity;
+  }
+  return capture->capacity - capture->size;
+}
+
+#pragma GCC diagnostic pop
+
+ssize_t capture_read(struct capture *capture, int fd, size_t most) {
+  size_t room = make_room(capture);
+  if (room == 0) return -ENOMEM;
+  ssize_t n;
+  do n = sys_read(fd, capture->data + capture->size, room < most ? room : most);
+  while (n < 0 && errno == EINTR);
+  if (n < 0) return -errno;
+  if (n > 0) capture->moved_at = sys_clock_ms();
+  capture->size += (size_t)n;
+  return n;
+}
+
+int capture_gather(struct capture *capture, int fd, uint32_t events, size_t most) {
+  const int hung_up = (events & EPOLLHUP) != 0;
+  if (hung_up && (events & EPOLLIN) == 0) return 1;
+  for (size_t got = 0; got < most;) {
+    ssize_t n = capture_read(capture, fd, most);
+    if (n == -EAGAIN) return 0;
+    if (n <= 0) return n == 0 ? 1 : (int)n;
+    got += (size_t)n;
+    /* Room is left: mostly the pipe is empty. If not (a pipe of packets), the next event tells. */
+    if (!hung_up && capture->size < capture->capacity) return 0;
+  }
+  return 0;
+}
+
+int capture_rest(struct capture *capture, int fd) {
+  int there = 0;
+  if (ioctl(fd, FIONREAD, &there) != 0) there = 0;
+  /* Beyond what was there one more read, which finds the end if it is there. */
+  while (there >= 0) {
+    ssize_t n = capture_read(capture, fd, PIPE_SIZE);
+    if (n == -EAGAIN) return 0;
+    if (n <= 0) return n == 0 ? 1 : (int)n;
+    there -= (int)n;
+  }
+  return 0;
+}
+
+double capture_quiet(const struct capture *capture, int fd) {
+  int there = 0;
+  if (fd >= 0 && ioctl(fd, FIONREAD, &there) == 0 && there > 0) return 0;
+  return capture->moved_at == 0 ? -1 : sys_clock_ms() - capture->moved_at;
+}
+
+uint8_t *capture_take(struct capture *capture, size_t *size) {
+  uint8_t *data = capture->data;
+  *size = capture->size;
+  if (capture->size == 0) {
+    capture_drop(capture);
+    return NULL;
+  }
+  /* Shrinking in place, or not at all. */
+  uint8_t *fitted = capture->size < capture->capacity ? realloc(data, capture->size) : data;
+  capture->data = NULL;
+  capture->size = capture->capacity = 0;
+  return fitted != NULL ? fitted : data;
+}
+
+void capture_drop(struct capture *capture) {
+  free(capture->data);
+  capture->data = NULL;
+  capture->size = capture->capacity = 0;
+}

@@ -1,0 +1,48 @@
+/*
+ * The bytes of a pipe, read to where they stay: memory that at least doubles when it grows, which for large
+ * sizes moves pages and copies nothing. Shared by the monitor (a child's output that is collected) and
+ * sync_run.c.
+ *
+ * The fd is the caller's throughout, and so is what to do at the end. All functions run in: parent.
+ *
+ * read(2), ioctl(2) FIONREAD, realloc(3).
+ */
+#ifndef BROOD_CAPTURE_H
+#define BROOD_CAPTURE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* All zero: nothing is kept. */
+struct capture {
+  uint8_t *data; /* malloc's, owned by this */
+  size_t size;
+  size_t capacity;
+  double moved_at; /* when bytes last came: sys_clock_ms(), 0: never */
+};
+
+/* One read of at most `most` bytes. Bytes read; 0: the end; or a negated errno (ENOMEM: nothing was read). */
+ssize_t capture_read(struct capture *capture, int fd, size_t most);
+
+/*
+ * Reads what is there after these events of epoll, up to about `most` bytes. 1: the end. 0: not yet; if anything is
+ * left, a level-triggered set tells again. Or a negated errno, and nothing more is to be had.
+ */
+int capture_gather(struct capture *capture, int fd, uint32_t events, size_t most);
+
+/* Reads what the pipe holds at this moment, and no further: someone who goes on writing does not hold this up. 1: that was
+ * the end; 0: it is open; or a negated errno. */
+int capture_rest(struct capture *capture, int fd);
+
+/* Milliseconds since bytes last came; 0 if some wait to be read, -1: none ever came. */
+double capture_quiet(const struct capture *capture, int fd);
+
+/* Gives the bytes, which are the caller's to free(), in memory of their size; NULL: there are none. Nothing is kept from
+ * then on. */
+uint8_t *capture_take(struct capture *capture, size_t *size);
+
+/* Frees what is kept. */
+void capture_drop(struct capture *capture);
+
+#endif
