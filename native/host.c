@@ -15,7 +15,7 @@
  * cheap. With -DBROOD_HOSTED it is an ordinary program, for sanitizers. Runs in: a process of its own, with
  * one thread. An embryo (CREATE) is a fork of it that serves steps on a socket of its own.
  *
- * clone(2), unix(7), recvmsg(2), execveat(2).
+ * clone(2), unix(7), recvmsg(2), execveat(2), sched(7) for SCHED_BATCH.
  */
 #include "host.h"
 
@@ -69,6 +69,7 @@ static struct {
   int relay;
   int client;   /* our parent at the start, 0 where it is in an outer pid namespace: nobody else is served */
   int state_fd; /* of a relay: a signalfd for SIGCHLD */
+  int yields;   /* our scheduling policy is SCHED_BATCH where our children's is to be SCHED_OTHER */
   long dumpable;
   long peak;         /* of our memory at the start, in KiB */
   uint64_t received; /* the largest request, in bytes, with all that was made of it */
@@ -363,6 +364,16 @@ static struct program_context context_of(struct endpoint *e, struct program_repo
   };
 }
 
+/*
+ * A batch process that is woken up does not take the CPU from the one that runs. So the client's sendmsg(2) returns, and its
+ * event loop goes on, before we begin: without this, where both have one CPU, the call lasts as long as the clone and more.
+ * Children inherit the policy, so each clone is made without it. Whoever was started with another policy keeps that.
+ */
+static void yield_to_client(int on) {
+  struct sched_param none = {0};
+  if (host.yields) raw(__NR_sched_setscheduler, 0, on ? SCHED_BATCH : SCHED_OTHER, &none);
+}
+
 /* The client learns of the child from the kernel itself, before it runs: see struct host_shared. */
 static void announce(const struct endpoint *e) {
   host.shared->request = e->now.id;
@@ -459,7 +470,9 @@ static void spawn(struct endpoint *e) {
   struct host_answer a = {.outcome = HOST_DONE};
   struct child_start start = {.program = program_of(e), .context = context_of(e, &a.report), .gate = -1};
   announce(e);
+  yield_to_client(0);
   long pid = clone_shared(&start, request_of(e)->clone_flags, &pidfd);
+  yield_to_client(1);
   /* set*id in a child that shares our memory resets this, and with it who owns our /proc. */
   if (raw(__NR_prctl, PR_GET_DUMPABLE) != host.dumpable) raw(__NR_prctl, PR_SET_DUMPABLE, host.dumpable);
   if (pid < 0) pidfd = -1;
@@ -499,11 +512,13 @@ static void create(struct endpoint *e) {
   }
   struct host_answer a = {.outcome = HOST_DONE};
   announce(e);
+  yield_to_client(0);
   long pid = clone_copy(request_of(e)->clone_flags, &pidfd);
   if (pid == 0) {
     if (request_of(e)->clone_flags & CLONE_NEWPID) host.client = 0;
     embryo_main(e, fds_of(e)[0]);
   }
+  yield_to_client(1);
   if (pid < 0) pidfd = -1;
   fill_in(e, &a, pid);
   answer(e, &a, pidfd);
@@ -657,6 +672,8 @@ static int host_main(int argc, char **argv) {
   host.dumpable = raw(__NR_prctl, PR_GET_DUMPABLE);
   host.peak = peak_at_start();
   host.shared = &host.no_shared;
+  host.yields = raw(__NR_sched_getscheduler, 0) == SCHED_OTHER;
+  yield_to_client(1);
   for (int i = 1; i < argc; i++) {
     if (equal(argv[i], "clone")) host.legacy = 1;
     if (equal(argv[i], "relay")) host.relay = 1;

@@ -37,6 +37,29 @@ test("a child through a host has us for its parent, and starts from the host's d
   });
 });
 
+/** The 41st field of proc_pid_stat(5). */
+const policyOf = (pid: number | null): number =>
+  Number(
+    readFileSync(`/proc/${pid}/stat`, "latin1")
+      .replace(/^.*\) /s, "")
+      .split(" ")[38],
+  );
+
+test("a host does not take the CPU from who wakes it up (SCHED_BATCH), and its children have our scheduling policy", async () => {
+  const ours = policyOf(process.pid);
+  await withHost({}, async (host) => {
+    const child = await host.spawn("cat", [], { stdout: "ignore" });
+    const embryo = await host.create();
+    assert.deepEqual([policyOf(child.pid), policyOf(embryo.pid)], [ours, ours]);
+    // It is idle again when it has answered another request.
+    await (await host.spawn("true")).closed;
+    assert.equal(policyOf(host.pid), ours === 0 ? 3 : ours);
+    child.stdin.end();
+    await child.closed;
+    await embryo[Symbol.asyncDispose]();
+  });
+});
+
 test("a host under another user makes children of that user, and a host in another root children there", async () => {
   await withHost({ uid: 12345, gid: 23456, groups: [7] }, async (host) => {
     const { stdout } = await host.run("id", ["-u"]);
