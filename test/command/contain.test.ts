@@ -48,7 +48,7 @@ test("a brood that is killed takes everything along", () =>
 
 test("what can't be is said in the words of the flags", async () => {
   const rows: [string[], RegExp][] = [
-    [["--contain=cage"], /--contain must be false or one of auto, cgroup, keeper, namespace, group/],
+    [["--contain=cage"], /--contain takes auto, cgroup, keeper, namespace, group, not "cage"/],
     [["--descendants", "wait"], /--descendants needs --contain/],
     [["--memory-max", "lots"], /--memory-max takes a size such as 512M, not "lots"/],
     [["--cpu-max", "-1"], /--cpu-max takes a number, not "-1"/],
