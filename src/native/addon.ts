@@ -5,7 +5,7 @@
 
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
-import { UnsupportedError } from "../errors.js";
+import { outOfRange, UnsupportedError } from "../errors.js";
 
 /** Where the clone ladder starts, in the order of `enum launch_rung`. */
 export const RUNGS = ["clone3", "clone", "vfork", "fork"] as const;
@@ -201,7 +201,7 @@ function ladder(variable: string, rungs: readonly string[], otherwise: number): 
   const wanted = process.env[variable];
   if (wanted === undefined || wanted === "") return otherwise;
   const rung = rungs.indexOf(wanted);
-  if (rung < 0) throw new RangeError(`${variable} must be one of ${rungs.join(", ")}, not ${JSON.stringify(wanted)}`);
+  if (rung < 0) throw outOfRange(variable, `one of ${rungs.join(", ")}`, wanted);
   return rung;
 }
 

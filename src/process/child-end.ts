@@ -34,6 +34,8 @@ export interface ChildParts {
   readonly hold: LoopHold;
   readonly life: Life;
   readonly containment: Containment | undefined;
+  /** When its start began, a time of performance.now(). */
+  readonly startedAt: number;
   /** Called when it has been reaped. Must not throw. */
   readonly onExit: ((exit: ExitState) => void) | undefined;
 }
@@ -45,7 +47,6 @@ export class ChildEnd implements Mortal, EndsWithUs {
   readonly #exited = new Settling<ExitState>();
   readonly #cleared = new Settling<void>();
   readonly #closed = new Settling<ExitState>();
-  readonly #startedAt = performance.now();
   #waits: ChildWaits | undefined;
   #exit: ExitState | undefined;
   #failure: Error | undefined;
@@ -100,7 +101,7 @@ export class ChildEnd implements Mortal, EndsWithUs {
 
   /** Milliseconds from the spawn to `closed`, or to now. */
   get durationMs(): number {
-    return (this.#closedAt ?? performance.now()) - this.#startedAt;
+    return (this.#closedAt ?? performance.now()) - this.#parts.startedAt;
   }
 
   /** The waits for its changes of state. */

@@ -41,6 +41,8 @@ export interface ChildInit {
   cwd: string | undefined;
   life: Life;
   data: Uint8Array | undefined;
+  /** When its start began, a time of performance.now(): it may have run for a while when this is made. Default: now. */
+  startedAt?: number;
   /** Called when it has been reaped. Must not throw. */
   onExit?: (exit: ExitState) => void;
   /** What holds all that it starts. */
@@ -73,7 +75,7 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
   #collected = false;
 
   /** @internal Use `spawn`. */
-  constructor({ launched, command, args, cwd, life, data, onExit, containment }: ChildInit) {
+  constructor({ launched, command, args, cwd, life, data, onExit, containment, startedAt = performance.now() }: ChildInit) {
     const { pid } = launched;
     const events = monitor();
     this.pid = pid;
@@ -93,7 +95,7 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
       keys: () => pipes.targets(),
     };
     if (life.idleTimeout > 0) pipes.watch();
-    const end = new ChildEnd({ pid, told: { command, args, cwd }, entry, pipes, hold, life, containment, onExit });
+    const end = new ChildEnd({ pid, told: { command, args, cwd }, entry, pipes, hold, life, containment, onExit, startedAt });
     this.#end = end;
     containment?.attach({
       pid,
@@ -215,8 +217,8 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
    * Waits for the next change of state that was asked for; without options for any. Any number may wait; each gets
    * its own.
    *
-   * @throws ExitError (with `exit`) when it has ended and the end was not asked for. AbortError: the wait
-   * was aborted; the child is not touched. TypeError: nothing was asked for.
+   * @throws ExitError (TimeoutError, AbortError, where that is why it ended), with `exit`, when it has ended and the end was not
+   * asked for. AbortError: the wait was aborted; the child is not touched. TypeError: nothing was asked for.
    */
   async wait(options: WaitOptions = ANY_CHANGE): Promise<ChildState> {
     const wait = readWait(options);

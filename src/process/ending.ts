@@ -66,7 +66,9 @@ export function endError(child: Command, exit: ExitState, cause: Cause | undefin
     return new TimeoutError(`${what} gave no output for ${cause.ms} ms${why}, and ${how}`, fields);
   }
   if (cause?.reason === "aborted") return new AbortError(`${what} was aborted, and ${how}`, cause.because, fields);
-  return new ExitError(`${what} ${how}${lastLines(fields.stderr)}`, fields);
+  // Nobody calls a clean end an error but one who waited for something else.
+  const why = isClean(exit, cause) ? ", and no stop or continue comes any more" : lastLines(fields.stderr);
+  return new ExitError(`${what} ${how}${why}`, fields);
 }
 
 /** Makes the error that an outcome is to be thrown as; undefined for a clean one. */

@@ -78,6 +78,8 @@ export function prepare(
   };
   checkAborted();
   const data = typeof planned.data === "string" ? Buffer.from(planned.data) : planned.data;
+  // The launch counts: a command that a keeper has cloned runs before we know.
+  const startedAt = performance.now();
   return {
     planned,
     cleanup: {
@@ -86,7 +88,7 @@ export function prepare(
     },
     life,
     checkAborted,
-    child: (launched, containment) => new Child({ launched, command, args: words, cwd, life, data, containment }),
+    child: (launched, containment) => new Child({ launched, command, args: words, cwd, life, data, containment, startedAt }),
   };
 }
 

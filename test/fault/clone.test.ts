@@ -110,3 +110,14 @@ test("PARITY P12, PITFALL 6: on rung fork the report comes through, where its so
   );
   assert.deepEqual(results, ["hello\n", "exited", "ENOENT"]);
 });
+
+test("a rung that there is not is refused, with what there is", async () => {
+  for (const name of ["BROOD_CLONE", "BROOD_CLOSE"]) {
+    const told = await inNode<{ name: string; code: string; message: string }>(
+      `try { spawn("true"); } catch ({ name, code, message }) { done({ name, code, message }); }`,
+      { env: { [name]: "other" } },
+    );
+    assert.deepEqual([told.name, told.code], ["RangeError", "ERR_OUT_OF_RANGE"]);
+    assert.match(told.message, new RegExp(`^${name} must be one of .*, not "other"$`));
+  }
+});

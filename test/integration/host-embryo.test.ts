@@ -195,6 +195,12 @@ test("preexec that throws fails the spawn, with the error as its cause; what it 
   });
 });
 
+test("what a command took is told from the call on, not from when its start had come to an end", async () => {
+  const child = await spawnAsync("true", { preexec: () => new Promise((resolve) => setTimeout(resolve, 100)) });
+  const { durationMs } = await child.output();
+  assert.ok(durationMs >= 99, `${durationMs} ms`);
+});
+
 test("what can't be is said before anything is created", async () => {
   await assert.rejects(spawnAsync("true", { preexec: 5 as never }), { code: "ERR_INVALID_ARG_TYPE" });
   await assert.rejects(spawnAsync("true", { preexec: () => {}, preexecTimeout: -1 }), { code: "ERR_OUT_OF_RANGE" });

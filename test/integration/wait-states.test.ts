@@ -108,6 +108,16 @@ test("R16: waiting for a stop of a dead child fails with the death state", async
   await assert.rejects(child.wait({ continued: true, stopped: true }), { name: "ExitError", exit });
 });
 
+test("a wait for a stop of a child that ended well, or by its timeout, says so", async () => {
+  const well = await launch(act, ["exit", "0"]);
+  const message = /exited with code 0, and no stop or continue comes any more$/;
+  await assert.rejects(well.wait({ stopped: true }), { name: "ExitError", message });
+  await well.closed;
+  const late = await launch("sleep", ["60"], { timeout: 10 });
+  await assert.rejects(late.wait({ stopped: true }), { name: "TimeoutError", message: /ran longer than 10 ms/ });
+  await late.closed;
+});
+
 test("R16: a wait for a stop that is pending when the child dies fails with the death state", async () => {
   const child = await launch(act, ["read", "exit", "3"]);
   const pending = child.wait({ stopped: true });
