@@ -142,15 +142,22 @@ for (const [name, words] of SHELLS) {
 
   test(`${name}: Ctrl-Z and Ctrl-C in a pipeline reach all of it`, async () => {
     await using terminal = await Terminal.shell(words);
-    await terminal.enter(`$BROOD run -- sh -c 'trap "echo int" INT; ${ECHOES}' | cat`);
+    await terminal.enter(`$BROOD run -- sh -c 'trap "echo int" INT; echo pid $$; ${ECHOES}' | cat`);
+    await terminal.until("pid ");
+    const pid = Number(await terminal.until("\r"));
     await terminal.until("ready");
+    // The shell waits for its own children alone: one of theirs, if not stopped yet, would read a part of what is typed.
+    const stopped = async (): Promise<void> => {
+      await terminal.until("prompt> ");
+      while (stateOf(pid) !== "T") await new Promise(setImmediate);
+    };
     terminal.type(KEYS.suspend);
-    await terminal.until("prompt> ");
+    await stopped();
     await foreground(terminal);
     terminal.type("words\n");
     await terminal.until("got words");
     terminal.type(KEYS.suspend);
-    await terminal.until("prompt> ");
+    await stopped();
     await foreground(terminal);
     terminal.type("stop\n");
     await terminal.until("prompt> ");
