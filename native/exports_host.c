@@ -309,6 +309,15 @@ static void tell_state(const struct host_state *state, double *record) {
   for (int i = 0; i < 9; i++) record[FIELD_UTIME + i] = (double)state->usage[i];
 }
 
+/* A relay's child whose pidfd got lost on the way can be ended by the relay alone, which knows whose its number is. */
+static void end_lost(struct monitor *monitor, uint32_t index, int pid) {
+  struct watch *watch = monitor_watch(monitor, index, WATCH_HOST);
+  struct host_request request = {.argument = pid};
+  /* Its answer, to request 0, is nobody's. */
+  if (host_link_send(watch->link, watch->fd, HOST_END, 0, &request, sizeof request, NULL, 0) == 1)
+    monitor_want_output(monitor, index, 1);
+}
+
 /*
  * hostReceive(index, out, record): one message. 0: none has come; 1: an answer: out is [id, enum launch_failure,
  * ...], of a failure then [errno, step, detail, signal, n_tried, tried...], of a new child [index, pid, relayed, pid in
@@ -334,6 +343,9 @@ napi_value export_hostReceive(napi_env env, napi_callback_info info) {
   }
   if (received.type == HOST_EXECUTING) return integer(env, 3);
   out[0] = (int32_t)received.id;
+  const struct host_answer *a = &received.answer;
+  int lost = a->relayed && received.fd < 0 && a->outcome == HOST_DONE && (a->type == HOST_SPAWN || a->type == HOST_CREATE);
+  if (lost) end_lost(&call.environment->monitor, (uint32_t)argument(env, &call, 0), a->pid);
   tell_answer(&call.environment->monitor, &received, out);
   return integer(env, 1);
 }

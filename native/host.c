@@ -526,17 +526,27 @@ static void create(struct endpoint *e) {
   if (pidfd >= 0) raw(__NR_close, pidfd);
 }
 
-/* The page is mapped in place of the one of our own. */
+/* The page is mapped in place of the one of our own; not by a relay, see struct host_shared. */
 static void hello(struct endpoint *e) {
   struct host_answer a = {.outcome = HOST_DONE, .result = (int)raw(__NR_getpid), .relayed = host.relay};
-  long page = e->have_fds != 1
-                  ? -EBADMSG
-                  : raw(__NR_mmap, 0, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fds_of(e)[0], 0);
+  long page = e->have_fds != 1 ? -EBADMSG
+              : host.relay     ? 0
+                               : raw(__NR_mmap, 0, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fds_of(e)[0], 0);
   if (page < 0) {
     refuse(e, e->now.id, (int)-page);
     return;
   }
-  host.shared = (struct host_shared *)page;
+  if (!host.relay) host.shared = (struct host_shared *)page;
+  answer(e, &a, -1);
+}
+
+/* Of a relay: ends a child that its client has no pidfd of. */
+static void end(struct endpoint *e) {
+  siginfo_t info;
+  struct host_answer a = {.outcome = HOST_DONE};
+  int pid = e->have == sizeof(struct host_request) ? request_of(e)->argument : 0;
+  /* A child of ours that has not been waited for: the number is its own. */
+  if (pid > 0 && wait_for(pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0) raw(__NR_kill, pid, SIGKILL);
   answer(e, &a, -1);
 }
 
@@ -605,6 +615,7 @@ static void serve_one(struct endpoint *e) {
   if (type == HOST_SPAWN && !e->embryo) spawn(e);
   else if (type == HOST_CREATE && !e->embryo) create(e);
   else if (type == HOST_HELLO && !e->embryo) hello(e);
+  else if (type == HOST_END && !e->embryo && host.relay) end(e);
   else if (type == HOST_STEP && e->embryo) step(e, 0);
   else if (type == HOST_EXEC && e->embryo) step(e, 1);
   else if (type == HOST_GIVE && e->embryo) give(e);

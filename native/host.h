@@ -45,6 +45,8 @@ enum host_type {
   HOST_EXECUTING,
   /* From a relay. */
   HOST_STATE, /* payload: struct host_state */
+  /* To a relay. */
+  HOST_END, /* payload: struct host_request, argument: the number there of a child whose pidfd got lost: it is killed */
 };
 
 struct host_header {
@@ -106,7 +108,7 @@ struct host_state {
  * A page that both sides have mapped. The kernel itself writes the number of a new child into it (clone(2),
  * CLONE_PARENT_SETTID) before the child runs, and the host clears it when it has answered: so a child is never
  * lost, at whatever point the host is killed. It is a child of the client's: the number is its own until the
- * client waits for it.
+ * client waits for it. A relay leaves it alone: its children's numbers may be other processes' where the client is.
  */
 struct host_shared {
   int32_t child;

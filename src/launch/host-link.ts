@@ -198,13 +198,19 @@ export class HostLink implements Watcher {
     this.#onEnd();
   }
 
-  /** Whoever could tell of a relay's children has ended: their end is unknown. */
+  /**
+   * Whoever could tell of a relay's children has ended: their end is unknown. Told in a later turn: one that an answer of
+   * this turn told of is watched only when that answer's promise has been seen to.
+   */
   #loseRelayed(): void {
-    for (const index of this.#relayed.values()) {
-      const event = unknownByKeeper(index);
-      event[FIELD.group] = this.#monitor.native.keptEnded(index);
-      this.#monitor.deliver(index, event, 0);
-    }
-    this.#relayed.clear();
+    if (this.#relayed.size === 0) return;
+    setImmediate(() => {
+      for (const index of this.#relayed.values()) {
+        const event = unknownByKeeper(index);
+        event[FIELD.group] = this.#monitor.native.keptEnded(index);
+        this.#monitor.deliver(index, event, 0);
+      }
+      this.#relayed.clear();
+    });
   }
 }

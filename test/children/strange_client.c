@@ -1,7 +1,7 @@
 /*
  * A client of a spawn host that keeps to no protocol: sends what a host must refuse, and prints what it answers, a line
  * each: "NAME: refused ERRNO", "NAME: done", "NAME: no answer". Last, whether it still serves, and how it ends.
- *   strange_client HOST
+ *   strange_client HOST [relay]
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -76,7 +76,7 @@ static void say(const char *name, struct packet *p, size_t size, const int *fds,
 
 int main(int argc, char **argv) {
   int pair[2], on = 1;
-  if (argc != 2 || socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) != 0) return 1;
+  if (argc < 2 || socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) != 0) return 1;
   setsockopt(pair[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
   setvbuf(stdout, NULL, _IONBF, 0);
   pid_t pid = fork();
@@ -84,7 +84,7 @@ int main(int argc, char **argv) {
     close(pair[0]);
     dup2(pair[1], HOST_SOCKET);
     syscall(SYS_close_range, HOST_SOCKET + 1, ~0u, 0);
-    execl(argv[1], "brood-host", (char *)NULL);
+    execl(argv[1], "brood-host", argv[2], (char *)NULL);
     _exit(127);
   }
   close(pair[1]);
@@ -156,6 +156,20 @@ int main(int argc, char **argv) {
     if (readlink(path, link, sizeof link) >= 0 && fd > 2) open_fds++;
   }
   printf("fds: %d\n", open_fds);
+  /* Somebody who is no child of its, such as this. */
+  p = packet(HOST_END, sizeof(struct host_request));
+  ((struct host_request *)p->payload)->argument = (int)getpid();
+  say("end of a stranger", p, head + sizeof(struct host_request), NULL, 0);
+  /* A child: its number is told in the page where it is ours. */
+  const struct host_shared *shared = mmap(NULL, 4096, PROT_READ, MAP_SHARED, page, 0);
+  if (shared == MAP_FAILED || socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) != 0) return 1;
+  p = packet(HOST_CREATE, sizeof(struct host_request));
+  p->header.n_fds = 1;
+  say("create", p, head + sizeof(struct host_request), &pair[1], 1);
+  printf("announced: %s\n", shared->request == p->header.id ? "yes" : "no");
+  close(pair[0]);
+  close(pair[1]);
+  if (argc == 2) waitpid(-1, NULL, __WALL);
   close(far);
   int status;
   waitpid(pid, &status, 0);

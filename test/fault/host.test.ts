@@ -21,34 +21,39 @@ const HOSTS = {
 const { EBADMSG, EINVAL, EMSGSIZE, ENOSYS, EPERM, EPROTONOSUPPORT } = constants.errno as Record<string, number>;
 
 for (const [name, path] of Object.entries(HOSTS)) {
-  test(`a ${name} refuses what is no request, whoever isn't its parent, and goes on; without a parent it ends`, async () => {
-    const { stdout } = await run(childPath("strange_client"), [path], { env: { ASAN_OPTIONS: "detect_leaks=0" } });
-    assert.deepEqual(stdout.trim().split("\n"), [
-      `garbage: refused ${EBADMSG}`,
-      `magic: refused ${EBADMSG}`,
-      `version: refused ${EPROTONOSUPPORT ?? 93}`,
-      `unknown type: refused ${ENOSYS}`,
-      `answer: refused ${ENOSYS}`,
-      `step to a host: refused ${ENOSYS}`,
-      `hello without a page: refused ${EBADMSG}`,
-      `empty spawn: refused ${EBADMSG}`,
-      `too long: refused ${EMSGSIZE}`,
-      `too many fds: refused ${EMSGSIZE}`,
-      `packet too long: refused ${EMSGSIZE}`,
-      `more than said: refused ${EBADMSG}`,
-      `a part from nowhere: refused ${EBADMSG}`,
-      `fds that were not said: refused ${EBADMSG}`,
-      `no program: refused ${EINVAL}`,
-      `program size: refused ${EBADMSG}`,
-      `unsafe flag: refused ${EINVAL}`,
-      `a message within another: refused ${EBADMSG}`,
-      `a stranger: refused ${EPERM}`,
-      "hello: done",
-      `afterwards: refused ${ENOSYS}`,
-      "fds: 1",
-      "end: exited 0",
-    ]);
-  });
+  for (const role of [[], ["relay"]])
+    test(`a ${[name, ...role].join(", as a ")} refuses what is no request, whoever isn't its parent, and goes on; without a parent it ends`, async () => {
+      const { stdout } = await run(childPath("strange_client"), [path, ...role], { env: { ASAN_OPTIONS: "detect_leaks=0" } });
+      assert.deepEqual(stdout.trim().split("\n"), [
+        `garbage: refused ${EBADMSG}`,
+        `magic: refused ${EBADMSG}`,
+        `version: refused ${EPROTONOSUPPORT ?? 93}`,
+        `unknown type: refused ${ENOSYS}`,
+        `answer: refused ${ENOSYS}`,
+        `step to a host: refused ${ENOSYS}`,
+        `hello without a page: refused ${EBADMSG}`,
+        `empty spawn: refused ${EBADMSG}`,
+        `too long: refused ${EMSGSIZE}`,
+        `too many fds: refused ${EMSGSIZE}`,
+        `packet too long: refused ${EMSGSIZE}`,
+        `more than said: refused ${EBADMSG}`,
+        `a part from nowhere: refused ${EBADMSG}`,
+        `fds that were not said: refused ${EBADMSG}`,
+        `no program: refused ${EINVAL}`,
+        `program size: refused ${EBADMSG}`,
+        `unsafe flag: refused ${EINVAL}`,
+        `a message within another: refused ${EBADMSG}`,
+        `a stranger: refused ${EPERM}`,
+        "hello: done",
+        `afterwards: refused ${ENOSYS}`,
+        `fds: ${role.length === 0 ? 1 : 2}`,
+        // Only a relay ends anybody: its own children alone, whose numbers it keeps to itself.
+        `end of a stranger: ${role.length === 0 ? `refused ${ENOSYS}` : "done"}`,
+        "create: done",
+        `announced: ${role.length === 0 ? "yes" : "no"}`,
+        "end: exited 0",
+      ]);
+    });
 }
 
 test("a host that is killed at any point of a request loses no child: each is ours, or is ended", async () => {
@@ -100,6 +105,32 @@ test("no fd left here: for the pipes, for the child's pidfd; the child is ended,
   );
   assert.deepEqual(errors, ["EMFILE at pipe", "EMFILE at pidfd", "EMFILE at pidfd", "EMFILE at pidfd"]);
   assert.equal(after, "works\n");
+});
+
+test("no fd left here for the pidfd of a relay's child: the relay ends it", async () => {
+  const { error, after } = await inNode<{ error: string; after: string }>(
+    `const { SpawnHost } = await import(${JSON.stringify(import.meta.resolve("brood/host"))});
+    const host = await SpawnHost.start({ relay: true });
+    await host.run("true");
+    await fs.promises.stat("/");
+    const RLIMIT_NOFILE = 7;
+    const limit = Number(fs.readFileSync("/proc/self/limits", "utf8").match(/Max open files +(\\d+)/)[1]);
+    const [held, end] = posix.cloexecPipe();
+    self.limit(RLIMIT_NOFILE, 120);
+    const filling = [];
+    try { for (;;) filling.push(fs.openSync("/dev/null")); } catch { /* EMFILE */ }
+    const error = await host.spawn("sleep", ["1000"], { stdin: "ignore", stdout: "ignore", stderr: "ignore", fds: { 3: end } }).catch((error) => error.code + " at " + error.stage);
+    self.limit(RLIMIT_NOFILE, limit);
+    for (const fd of filling) fs.closeSync(fd);
+    posix.close(end);
+    // Its end, when nobody else has the pipe.
+    await new Promise((resolve) => fs.read(held, Buffer.alloc(1), resolve));
+    posix.close(held);
+    const after = (await host.run("echo", ["works"])).stdout;
+    await host[Symbol.asyncDispose]();
+    done({ error, after });`,
+  );
+  assert.deepEqual([error, after], ["EMFILE at pidfd", "works\n"]);
 });
 
 for (const [call, code] of [

@@ -76,6 +76,9 @@ test("P4: a rung that fails midway hands over to the next one", async () => {
 });
 
 test("P4: an interrupted close is not repeated", async () => {
+  // The filter closes nothing, as the kernel would have. On the fork rung our copy of the report's other end would so stay
+  // open, and its end never come: what the child does is the same on all.
+  const clone = process.env["BROOD_CLONE"] === "fork" ? { BROOD_CLONE: "vfork" } : {};
   for (const rung of ["getdents", "brute"]) {
     const end = await inNode<string>(
       // Every close of this thread, and of the child, is "interrupted". One that tries again would do so for ever.
@@ -83,7 +86,7 @@ test("P4: an interrupted close is not repeated", async () => {
        filter.exports.install("close=EINTR");
        const child = posix.forkExec(["nothing"], [childPath("nothing")]);
        done(posix.waitid("P_PIDFD", child.pidfd).kind);`,
-      { env: { BROOD_CLOSE: rung } },
+      { env: { BROOD_CLOSE: rung, ...clone } },
     );
     assert.equal(end, "exited");
   }

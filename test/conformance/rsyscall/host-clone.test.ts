@@ -3,8 +3,10 @@
  */
 
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readSync } from "node:fs";
+import { spawn } from "brood";
 import { SpawnHost } from "brood/host";
+import * as posix from "brood/posix";
 import { TemporaryFiles } from "../../helpers/files.js";
 import { runNode } from "../../helpers/node.js";
 import { childrenOf, stateOf } from "../../helpers/processes.js";
@@ -101,6 +103,30 @@ test("R9: a relay that ends before its child leaves it with an end that is unkno
   assert.deepEqual([exit.kind, exit.kind === "unknown" && exit.cause], ["unknown", "keeper"]);
   child.stdin?.end();
   await child.closed;
+  await host[Symbol.asyncDispose]();
+});
+
+test("R9: a relay that is given up in the turn in which its child's answer came: that child's end is told", async () => {
+  const [ready, told] = posix.cloexecPipe();
+  const words = spawn("sh", ["-c", "read word; echo $word; echo >&3; exec cat"], { fds: { 3: told } });
+  const host = await SpawnHost.start({ relay: true });
+  words.stdout.once("data", () => host[Symbol.dispose]());
+  await host.run("true");
+  // In one batch: the answer, and behind it a word, whose reader gives the host up before anybody can watch the child.
+  const started = host.spawn("cat");
+  const second = host.spawn("sh", ["-c", "echo >&3; exec cat"], { fds: { 3: told } });
+  second.catch(() => {});
+  // When the second has been started the first has been answered.
+  readSync(ready, Buffer.alloc(1));
+  words.stdin.write("x\n");
+  readSync(ready, Buffer.alloc(1));
+  const child = await started;
+  const exit = await child.exited;
+  assert.deepEqual([exit.kind, exit.kind === "unknown" && exit.cause], ["unknown", "keeper"]);
+  await assert.rejects(second, { code: "ERR_HOST_ENDED" });
+  for (const fd of [ready, told]) posix.close(fd);
+  await child[Symbol.asyncDispose]();
+  await words[Symbol.asyncDispose]();
   await host[Symbol.asyncDispose]();
 });
 
