@@ -82,6 +82,36 @@ napi_value export_capacity(napi_env env, napi_callback_info info) {
   return integer(env, size);
 }
 
+/* grow(index, size): asks for a pipe of that many bytes; gives how many it holds now. */
+napi_value export_grow(napi_env env, napi_callback_info info) {
+  struct call call;
+  begin(env, info, &call);
+  struct watch *watch =
+      monitor_watch(&call.environment->monitor, (uint32_t)argument(env, &call, 0), WATCH_PIPE);
+  if (watch == NULL) return integer(env, -EBADF);
+  int size = sys_fcntl(watch->fd, F_SETPIPE_SZ, argument(env, &call, 1));
+  return integer(env, size < 0 ? -errno : size);
+}
+
+/* available(index): how many bytes a read would give now, as far as the kernel can tell. */
+napi_value export_available(napi_env env, napi_callback_info info) {
+  struct call call;
+  int bytes;
+  begin(env, info, &call);
+  struct watch *watch =
+      monitor_watch(&call.environment->monitor, (uint32_t)argument(env, &call, 0), WATCH_PIPE);
+  if (watch == NULL) return integer(env, -EBADF);
+  return integer(env, ioctl(watch->fd, FIONREAD, &bytes) == 0 ? bytes : -errno);
+}
+
+/* unaligned(bytes): how many bytes after the last multiple of 64 they start, the size of a cache line. */
+napi_value export_unaligned(napi_env env, napi_callback_info info) {
+  struct call call;
+  size_t length;
+  begin(env, info, &call);
+  return integer(env, (int32_t)((uintptr_t)memory(env, call.arguments[0], &length) % 64));
+}
+
 /* farInode(index): the inode of a pipe's or socket's other end. */
 napi_value export_farInode(napi_env env, napi_callback_info info) {
   struct call call;

@@ -81,6 +81,12 @@ export interface Addon {
   captureTake(index: number, text: number): string | Buffer | number;
   shutdownWrite(index: number): number;
   capacity(index: number): number;
+  /** Makes a pipe hold that many bytes. */
+  grow(index: number, size: number): number;
+  /** Gives how many bytes a read would give now. */
+  available(index: number): number;
+  /** Gives how far from the start of a cache line of 64 bytes they begin. */
+  unaligned(bytes: Uint8Array): number;
   /** Gives the inode of the other end. */
   farInode(index: number): number;
   /** `ends`: 1: it is what the child would get at clean-up, whose grace runs from now. */

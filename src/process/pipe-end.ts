@@ -130,6 +130,16 @@ export class PipeEnd implements Watcher {
     return this.#monitor.native.capacity(this.#index);
   }
 
+  /** Makes a pipe hold that many bytes. False: the kernel does not allow it. */
+  grow(size: number): boolean {
+    return this.#monitor.native.grow(this.#index, size) > 0;
+  }
+
+  /** How many bytes a read would give now; less than 0 if the kernel can't tell. */
+  available(): number {
+    return this.#monitor.native.available(this.#index);
+  }
+
   /** Runs a function in the async context in which the child was spawned. */
   inContext<Result>(run: () => Result): Result {
     return this.#context.runInAsyncScope(run);

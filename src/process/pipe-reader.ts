@@ -9,31 +9,11 @@
 import { invalidState } from "../errors.js";
 import { EAGAIN, ECONNRESET, systemError } from "../kernel/errno.js";
 import type { PipeEnd, Side } from "./pipe-end.js";
+import { Growth } from "./pipe-growth.js";
+import { aligned, CHUNK, MOST_CHUNK, MUCH, scratch } from "./read-memory.js";
 
-const CHUNK = 65536;
 /** Chunks moved in one go before the event loop has its turn. */
 const CHUNKS_PER_TURN = 16;
-/** The most of a larger pipe that is read at once. */
-const MOST_CHUNK = 1 << 18;
-
-/** Memory to read a chunk into. A chunk that fills much of it takes it along, a small one is copied out. */
-class Scratch {
-  bytes: Buffer;
-
-  constructor(readonly size: number) {
-    this.bytes = Buffer.allocUnsafeSlow(size);
-  }
-
-  take(length: number): Buffer {
-    const chunk = this.bytes.subarray(0, length);
-    if (length < this.size / 2) return Buffer.from(chunk);
-    this.bytes = Buffer.allocUnsafeSlow(this.size);
-    return chunk;
-  }
-}
-
-/** Of all readers of ordinary pipes. */
-const shared = new Scratch(CHUNK);
 
 /** Who takes the bytes. */
 export interface Sink {
@@ -65,7 +45,7 @@ export interface Reading {
 
 export class PipeReader implements Side, Reading {
   readonly #end: PipeEnd;
-  readonly #scratch: Scratch = shared;
+  readonly #growth: Growth;
   #sink: Sink | undefined;
   /** Read before anybody wanted it. */
   readonly #kept: Buffer[] = [];
@@ -78,15 +58,19 @@ export class PipeReader implements Side, Reading {
   #settled = false;
   #pumping = false;
   #turnQueued = false;
+  /** Chunks taken since the event loop last had its turn. */
+  #takenNow = 0;
+  /** The last read brought much. */
+  #flooded = false;
   /** The fd is done with. */
   #over = false;
   #error: Error | undefined;
   #told = false;
 
-  /** `size`: of the pipe, if it was asked for. */
+  /** `size`: of the pipe, if it was asked for; else it may grow. */
   constructor(end: PipeEnd, size = 0) {
     this.#end = end;
-    if (size > CHUNK) this.#scratch = new Scratch(Math.min(size, MOST_CHUNK));
+    this.#growth = new Growth(end, size);
     end.reading = this;
   }
 
@@ -124,11 +108,25 @@ export class PipeReader implements Side, Reading {
   resume(): void {
     this.#wanting = true;
     if (!this.#over) this.#end.arm();
-    if (this.#ready || this.#over || this.#kept.length > 0) this.#pump();
+    if (!this.#ready && !this.#over && this.#kept.length === 0) return;
+    if (this.#takenNow < CHUNKS_PER_TURN) this.#pump();
+    else this.#continueLater();
+  }
+
+  /**
+   * Gives a chunk to a sink that takes them one by one, in place of resume(). Undefined: there is none now, or the event
+   * loop is to have its turn; resume() then brings the next.
+   */
+  take(): Buffer | undefined {
+    if (this.#pumping || this.#takenNow >= CHUNKS_PER_TURN) return undefined;
+    const chunk = this.#kept.shift() ?? (this.#ready ? this.#readChunk() : undefined);
+    if (chunk !== undefined) this.#takenNow++;
+    return chunk;
   }
 
   onReady(hungUp: boolean): void {
     this.#ready = true;
+    this.#takenNow = 0;
     this.#hungUp ||= hungUp;
     if (this.#wanting) this.#pump();
     // Nobody writes any more: what is left is bounded by the pipe.
@@ -235,6 +233,7 @@ export class PipeReader implements Side, Reading {
     this.#turnQueued = true;
     setImmediate(() => {
       this.#turnQueued = false;
+      this.#takenNow = 0;
       this.#end.inContext(() => this.#pump());
     });
   }
@@ -247,8 +246,14 @@ export class PipeReader implements Side, Reading {
 
   /** One chunk, or nothing: not now (an event will tell), or over. */
   #readChunk(): Buffer | undefined {
-    const n = this.#readInto(this.#scratch.bytes);
-    return n > 0 ? this.#scratch.take(n) : undefined;
+    // What is there goes to memory of its size, without a copy, if it is much.
+    const waiting = this.#flooded ? this.#end.available() : 0;
+    const bytes = waiting > CHUNK ? aligned(Math.min(waiting, MOST_CHUNK)) : scratch.bytes;
+    const n = this.#readInto(bytes);
+    this.#flooded = n >= MUCH;
+    if (n <= 0) return undefined;
+    if (bytes === scratch.bytes) return scratch.take(n);
+    return n === bytes.length ? bytes : bytes.subarray(0, n);
   }
 
   /** How many bytes came; not more than 0: none, now or for ever. */
@@ -257,6 +262,7 @@ export class PipeReader implements Side, Reading {
     if (n > 0) {
       // A short read has emptied the pipe, and what comes later is a new event; but a hang-up is told once.
       this.#ready = n === bytes.length || this.#hungUp;
+      if (n >= MUCH) this.#growth.sawFull();
       return n;
     }
     this.#ready = false;
@@ -270,6 +276,7 @@ export class PipeReader implements Side, Reading {
     this.#over = true;
     this.#error = error;
     this.#ready = false;
+    this.#growth.end();
     this.#end.releaseReading();
   }
 }

@@ -9,6 +9,7 @@
 import { Duplex, Readable, Writable } from "node:stream";
 import { EPIPE, systemError } from "../kernel/errno.js";
 import { throwLater } from "../kernel/uncaught.js";
+import { type ChunkSource, Chunks } from "./chunks.js";
 import { linesOf } from "./lines.js";
 import type { PipeReader, Sink } from "./pipe-reader.js";
 import type { PipeWriter } from "./pipe-writer.js";
@@ -59,8 +60,14 @@ async function collect(stream: Readable): Promise<Buffer> {
 }
 
 /** Connects a Node readable to a reader. */
-class StreamSink implements Sink {
+class StreamSink implements Sink, ChunkSource {
   #failure: Error | undefined;
+  #ended = false;
+  /** The stream has asked for a chunk, and is to get the next. */
+  #asked = false;
+  /** A loop that waits for the next chunk. */
+  #taken: ((chunk: Buffer | undefined) => void) | undefined;
+  #given = false;
 
   constructor(
     private readonly stream: Readable,
@@ -70,23 +77,35 @@ class StreamSink implements Sink {
   }
 
   data(chunk: Buffer): boolean {
+    const taken = this.#taken;
+    this.#taken = undefined;
+    if (taken !== undefined && !this.#asked) {
+      this.#given = true;
+      taken(chunk);
+      return false;
+    }
+    this.#asked = false;
     try {
       return this.stream.push(chunk);
     } catch (error) {
       // A "data" listener's. The next chunk is for it, too.
       throwLater(error);
       return !this.stream.isPaused();
+    } finally {
+      taken?.(undefined);
     }
   }
 
   end(error: Error | undefined): void {
+    this.#ended = true;
     if (error === undefined) {
       this.stream.push(null);
-      return;
+    } else {
+      // destroy() would throw away what the stream still holds: only when that has been read.
+      this.#failure = error;
+      this.failIfEmpty();
     }
-    // destroy() would throw away what the stream still holds: only when that has been read.
-    this.#failure = error;
-    this.failIfEmpty();
+    this.#letGo();
   }
 
   failIfEmpty(): void {
@@ -99,18 +118,95 @@ class StreamSink implements Sink {
   }
 
   pull(): void {
+    this.#asked = true;
+    this.reader.resume();
+  }
+
+  close(): void {
+    this.reader.close();
+    this.#letGo();
+  }
+
+  /** A loop that waits looks at the stream instead. */
+  #letGo(): void {
+    const taken = this.#taken;
+    this.#taken = undefined;
+    taken?.(undefined);
+  }
+
+  /** Whether a chunk has gone to somebody without the stream. */
+  get given(): boolean {
+    return this.#given;
+  }
+
+  get direct(): boolean {
+    const { stream } = this;
+    return (
+      !this.#ended &&
+      !this.#asked &&
+      this.#taken === undefined &&
+      !stream.destroyed &&
+      stream.readableLength === 0 &&
+      stream.readableFlowing !== true &&
+      stream.readableEncoding === null &&
+      stream.listenerCount("readable") === 0 &&
+      stream.listenerCount("data") === 0
+    );
+  }
+
+  take(): Buffer | undefined {
+    const chunk = this.reader.take();
+    if (chunk !== undefined) this.#given = true;
+    return chunk;
+  }
+
+  wait(taken: (chunk: Buffer | undefined) => void): void {
+    this.#taken = taken;
     this.reader.resume();
   }
 }
 
-class PipeReadable extends Readable {
-  readonly #sink: StreamSink;
+const SINK = Symbol("sink");
+
+/** What both classes of readables are: Duplex is a Readable already, so that they can't be one class. */
+// biome-ignore lint/suspicious/noExplicitAny: what a mixin's constructor has to take
+function fedBy<Base extends new (...options: any[]) => Readable>(base: Base) {
+  const didRead = Object.getOwnPropertyDescriptor(Readable.prototype, "readableDidRead");
+  class Fed extends base {
+    /** Not there yet while the base class is being made. */
+    [SINK]: StreamSink | undefined;
+
+    override read(size?: number): unknown {
+      const chunk: unknown = super.read(size);
+      this[SINK]?.onRead();
+      return chunk;
+    }
+
+    override _read(): void {
+      this[SINK]?.pull();
+    }
+
+    override [Symbol.asyncIterator](): Chunks {
+      return new Chunks(this, this[SINK] as StreamSink);
+    }
+  }
+  Object.defineProperty(Fed.prototype, "readableDidRead", {
+    ...didRead,
+    get(this: Fed): boolean {
+      return didRead?.get?.call(this) === true || this[SINK]?.given === true;
+    },
+  });
+  return Fed;
+}
+
+/** What we read from a child. */
+export class PipeReadable extends fedBy(Readable) {
   readonly #reader: PipeReader;
 
   constructor(reader: PipeReader) {
     super({ highWaterMark: HIGH_WATER_MARK });
     this.#reader = reader;
-    this.#sink = new StreamSink(this, reader);
+    this[SINK] = new StreamSink(this, reader);
     this.on("error", ignore);
   }
 
@@ -118,18 +214,8 @@ class PipeReadable extends Readable {
     return this.#reader.inContext(() => super.emit(event, ...args));
   }
 
-  override read(size?: number): unknown {
-    const chunk: unknown = super.read(size);
-    this.#sink.onRead();
-    return chunk;
-  }
-
-  override _read(): void {
-    this.#sink.pull();
-  }
-
   override _destroy(error: Error | null, done: WriteDone): void {
-    this.#reader.close();
+    this[SINK]?.close();
     done(error);
   }
 }
@@ -187,17 +273,14 @@ export class PipeWritable extends Writable {
 }
 
 /** Both ways. */
-export class PipeDuplex extends Duplex {
-  readonly #sink: StreamSink;
-  readonly #reader: PipeReader;
+export class PipeDuplex extends fedBy(Duplex) {
   readonly #writer: PipeWriter;
   #failWrite: (() => void) | undefined;
 
   constructor(reader: PipeReader, writer: PipeWriter) {
     super({ highWaterMark: HIGH_WATER_MARK });
-    this.#reader = reader;
     this.#writer = writer;
-    this.#sink = new StreamSink(this, reader);
+    this[SINK] = new StreamSink(this, reader);
     this.on("error", ignore);
     this.on("end", () => {
       this.#failWrite?.();
@@ -211,17 +294,7 @@ export class PipeDuplex extends Duplex {
   }
 
   override emit(event: string | symbol, ...args: unknown[]): boolean {
-    return this.#reader.inContext(() => super.emit(event, ...args));
-  }
-
-  override read(size?: number): unknown {
-    const chunk: unknown = super.read(size);
-    this.#sink.onRead();
-    return chunk;
-  }
-
-  override _read(): void {
-    this.#sink.pull();
+    return this.#writer.inContext(() => super.emit(event, ...args));
   }
 
   override _write(chunk: Buffer, _encoding: string, done: WriteDone): void {
@@ -247,7 +320,7 @@ export class PipeDuplex extends Duplex {
 
   override _destroy(error: Error | null, done: WriteDone): void {
     this.#writer.close();
-    this.#reader.close();
+    this[SINK]?.close();
     this.#failWrite?.();
     done(error);
   }

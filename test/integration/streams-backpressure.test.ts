@@ -88,3 +88,24 @@ test("a stream that nobody touches blocks a child that writes more than its pipe
   assert.equal((await child.stdout.bytes()).length, 1_000_000);
   await child.closed;
 });
+
+test("a pipe that is seen full again and again grows, unless its size was asked for", async () => {
+  const block = 251 * 256;
+  for (const [stdout, least, most] of [
+    ["pipe", 1 << 19, (1 << 19) + 2 * block],
+    [{ pipe: "r", size: 65_536 }, 0, 3 * block],
+    [{ pipe: "r", size: 131_072 }, 0, 4 * block],
+  ] as const) {
+    const child = await launch(act, ["fill", "1", "50000000"], { stdout });
+    const chunks = child.stdout[Symbol.asyncIterator]();
+    let read = 0;
+    while (read < 20_000_000) read += (await chunks.next()).value.length;
+    await blocked(child.pid);
+    const written = Number(/wchar: (\d+)/.exec(readFileSync(`/proc/${child.pid}/io`, "utf8"))?.[1]);
+    // The write that waits is not counted; it has filled what was left.
+    const waiting = written + block - read;
+    assert.ok(waiting >= least && waiting <= most, `${waiting} bytes are on their way through ${JSON.stringify(stdout)}`);
+    child.kill("SIGKILL");
+    await child.closed;
+  }
+});

@@ -1,0 +1,47 @@
+/**
+ * Pipes that are seen full again and again become larger: each time one is full its writer waits, and
+ * the two processes change places on the CPU.
+ *
+ * Kernel: F_SETPIPE_SZ of fcntl(2). What all pipes of a user may hold before new ones are made small is
+ * /proc/sys/fs/pipe-user-pages-soft of pipe(7), 64 MiB: we take a part of it, and give it back at the pipe's end.
+ */
+
+import { INPUT } from "../program/plan.js";
+import type { PipeEnd } from "./pipe-end.js";
+
+/** What a pipe becomes. More of it would not stay in a CPU's cache between write and read. */
+export const GROWN = 1 << 19;
+/** How often it has to be full: what moves less than that has no gain. */
+const FULL_ENOUGH = 16;
+/** How many may be grown at a time in this environment: 16 MiB. */
+const MOST_GROWN = 32;
+
+let grown = 0;
+
+/** Of one pipe. */
+export class Growth {
+  readonly #end: PipeEnd;
+  /** How often it is still to be seen full; 0: it is not to grow any more. */
+  #left: number;
+  #grown = false;
+
+  /** `size`: what was asked for, which it stays at. */
+  constructor(end: PipeEnd, size: number) {
+    this.#end = end;
+    this.#left = size === 0 && end.kind !== INPUT.socket ? FULL_ENOUGH : 0;
+  }
+
+  /** It was full, or nearly so. */
+  sawFull(): void {
+    if (this.#left === 0 || --this.#left > 0 || grown >= MOST_GROWN) return;
+    this.#grown = this.#end.grow(GROWN);
+    if (this.#grown) grown++;
+  }
+
+  /** The pipe is over. */
+  end(): void {
+    if (this.#grown) grown--;
+    this.#grown = false;
+    this.#left = 0;
+  }
+}
