@@ -43,8 +43,9 @@ static int64_t adopt_keeper(struct monitor *monitor, struct launch *launch, uint
   return 0;
 }
 
-/* Takes the fds of a launch into the monitor. On failure all are closed and the child is ended. */
-static int adopt(struct monitor *monitor, struct launch *launch, int n, struct cleanup cleanup,
+/* Takes the fds of a launch into the monitor, but for our ends where these are `given` to the caller. On failure all are
+ * closed and the child is ended. */
+static int adopt(struct monitor *monitor, struct launch *launch, int n, struct cleanup cleanup, int given,
                  int32_t *out) {
   int64_t child = monitor_add_child(monitor, launch->pid, launch->pidfd, cleanup);
   int64_t pipe = child < 0 ? child : 0;
@@ -57,6 +58,9 @@ static int adopt(struct monitor *monitor, struct launch *launch, int n, struct c
     }
   }
   int taken = 0; /* of ours[], by the monitor; also the one that it could not add, and closed */
+  if (given && pipe >= 0) {
+    for (; taken < n; taken++) out[2 + taken] = launch->ours[taken].fd;
+  }
   while (pipe >= 0 && taken < n) {
     pipe = monitor_add_pipe(monitor, launch->ours[taken].fd, launch->ours[taken].far_inode);
     out[2 + taken++] = (int32_t)pipe;
@@ -140,7 +144,8 @@ static napi_value launch_with(napi_env env, struct call *call, const struct laun
     request.out[0] = launch->pidfd;
     request.out[1] = launch->pid;
   } else if (launch->failure == LAUNCH_OK) {
-    launch->error = adopt(&self->monitor, launch, request.n_inputs, cleanup, request.out);
+    launch->error = adopt(&self->monitor, launch, request.n_inputs, cleanup,
+                          request.flags & LAUNCH_ENDS_GIVEN, request.out);
     if (launch->error != 0) launch->failure = LAUNCH_FAILED_WATCH;
   }
   return integer(env, launch_told(&request));
@@ -148,8 +153,8 @@ static napi_value launch_with(napi_env env, struct call *call, const struct laun
 
 /*
  * launch(program, inputs, flags, cleanupSignal, out: Int32Array, cleanupGrace): enum launch_failure, or -EINVAL
- * for a malformed program. On success out is [child index, pid, pipe index...], with LAUNCH_UNWATCHED [pidfd,
- * pid], both the caller's (there can be no inputs); else [errno, step, detail, signal, n_tried, tried...].
+ * for a malformed program. On success out is [child index, pid, pipe index...], with LAUNCH_ENDS_GIVEN [child index, pid,
+ * fd...], these the caller's, with LAUNCH_UNWATCHED [pidfd, pid], both the caller's (there can be no inputs); else [errno, step, detail, signal, n_tried, tried...].
  * The program's bytes are used up: it can't be launched twice.
  */
 napi_value export_launch(napi_env env, napi_callback_info info) {

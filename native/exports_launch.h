@@ -9,7 +9,8 @@
 
 #define FEW_INPUTS 16
 
-enum launch_flags { LAUNCH_LASTING = 1, LAUNCH_UNWATCHED = 2 };
+/* ENDS_GIVEN: our ends of the inputs become the caller's, as fds. */
+enum launch_flags { LAUNCH_LASTING = 1, LAUNCH_UNWATCHED = 2, LAUNCH_ENDS_GIVEN = 4 };
 
 /* Of what is told of a success, so many numbers are besides those of the pipes. */
 #define LAUNCH_OUT_BESIDES 5

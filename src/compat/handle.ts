@@ -13,9 +13,9 @@ import { Child } from "../process/child.js";
 import type { Plan } from "../program/plan.js";
 import type { ExitState } from "../states.js";
 import { type Added, NOTHING_ADDED } from "./added-options.js";
-import { type Form, type Handle, type NodeChild, readRequest, type SpawnRequest } from "./node-internals.js";
+import { type Form, type Handle, type NodeChild, type PipeHandle, readRequest, type SpawnRequest } from "./node-internals.js";
 import { planRequest } from "./node-plan.js";
-import { closeTheirs, makeStdio, type NodeStdio } from "./node-stdio.js";
+import { closeHandles, handlesOf, mapStdio, openEnded, openHandles } from "./node-stdio.js";
 import { withSecondTries } from "./second-tries.js";
 import { tellCause } from "./spawn-failure.js";
 
@@ -77,28 +77,41 @@ export class ProcessHandle implements Handle {
   #spawn(request: SpawnRequest): void {
     checkPermission();
     const { file, args = [], cwd } = request;
-    const stdio = makeStdio(file, request.stdio);
+    const handles = handlesOf(request.stdio);
+    const { launched, containment } = this.#start(request, handles);
+    this.pid = launched.pid;
+    const child: Child = new Child({
+      launched,
+      command: file,
+      args: args.slice(1),
+      cwd: cwd ?? undefined,
+      life: this.#added.life,
+      data: undefined,
+      onExit: (exit) => this.#ended(exit),
+      containment,
+    });
+    this.#child = child;
+    if (!this.#refed) child.unref();
+    if (this.#owner !== undefined) Object.defineProperty(this.#owner, "brood", { value: child, configurable: true });
     try {
-      const { launched, containment } = start(planRequest(request, stdio.map, this.#added, this.#extend), this.#added);
-      this.pid = launched.pid;
-      this.#child = new Child({
-        launched,
-        command: file,
-        args: args.slice(1),
-        cwd: cwd ?? undefined,
-        life: this.#added.life,
-        data: undefined,
-        onExit: (exit) => this.#ended(exit),
-        containment,
-      });
+      openHandles(file, handles, launched.ends ?? []);
     } catch (error) {
-      if (!(error instanceof SpawnError) || !NODE_GOES_ON.includes(error.errno)) giveUp(stdio);
+      child.kill("SIGKILL");
+      closeHandles(handles);
       throw error;
-    } finally {
-      closeTheirs(stdio);
     }
-    if (!this.#refed) this.#child.unref();
-    if (this.#owner !== undefined) Object.defineProperty(this.#owner, "brood", { value: this.#child, configurable: true });
+  }
+
+  /** Launches it. If that fails the handles are closed, or as Node wants them. */
+  #start(request: SpawnRequest, handles: readonly PipeHandle[]): ReturnType<typeof start> {
+    try {
+      const map = mapStdio(request.file, request.stdio);
+      return start(planRequest(request, map, this.#added, this.#extend), this.#added);
+    } catch (error) {
+      if (error instanceof SpawnError && NODE_GOES_ON.includes(error.errno)) openEnded(handles);
+      else closeHandles(handles);
+      throw error;
+    }
   }
 
   kill(signal: number): number {
@@ -132,6 +145,8 @@ export class ProcessHandle implements Handle {
 
   /** What has arrived on its pipes comes first, as by libuv: it is told after all that this turn of the loop has read. */
   #ended(exit: ExitState): void {
+    // Node has given it up.
+    if (this.failure !== undefined) return;
     this.#context.runInAsyncScope(setImmediate, null, () => {
       if (exit.kind === "exited") this.onexit(exit.code, "");
       else if (exit.kind === "killed") this.onexit(0, exit.signal);
@@ -139,11 +154,6 @@ export class ProcessHandle implements Handle {
     });
     this.#context.emitDestroy();
   }
-}
-
-/** Closes our ends, where Node will not use them. */
-function giveUp({ handles }: NodeStdio): void {
-  for (const handle of handles) handle.close();
 }
 
 function start(plan: Plan, added: Added): Pick<Started, "launched"> & Partial<Started> {

@@ -17,10 +17,9 @@ const DEFAULT_PATH = "/bin:/usr/bin";
 const EINVAL = 22;
 const SHELL = "/bin/sh";
 
-type Unchanging = Omit<Setup, "fds" | "cwd" | "session" | "uid" | "gid" | "groups">;
+type Unchanging = Omit<Setup, "common" | "fds" | "cwd" | "session" | "uid" | "gid" | "groups">;
 
 const BASE: Unchanging = {
-  common: false,
   // libuv leaves open what is not close-on-exec.
   closeFds: false,
   chroot: undefined,
@@ -38,6 +37,9 @@ const BASE: Unchanging = {
   signals: { restore: RESET, ignore: [0, 0], block: [0, 0] },
 };
 
+/** Of calls that ask for nothing but usual fds: so they are compiled once each. */
+const usual = new WeakMap<FdMap, Setup>();
+
 /** The candidates of execvp(3): an empty entry of PATH is the child's directory. */
 function found(file: string, { extend, entries }: { extend: boolean; entries: readonly string[] }): string[] {
   if (file.includes("/")) return [file];
@@ -52,23 +54,9 @@ function found(file: string, { extend, entries }: { extend: boolean; entries: re
  * @throws SpawnError for an id that is none.
  */
 export function planRequest(request: SpawnRequest, fds: FdMap, added: Added, extend = false): Plan {
-  const { file, args = [], cwd, envPairs, detached } = request;
-  const uid = request.uid ?? undefined;
-  const gid = request.gid ?? undefined;
-  // The kernel would take it for "unchanged".
-  if (uid === -1 || gid === -1) throw invalidId(file);
+  const { file, args = [], envPairs } = request;
   const environment = { extend: extend || envPairs === undefined, entries: envPairs ?? [] };
-  const setup: Setup = {
-    ...BASE,
-    fds,
-    // An empty one is none.
-    cwd: cwd || undefined,
-    session: detached,
-    uid,
-    gid,
-    // Groups of ours would reach further than the ids that were asked for.
-    groups: uid === undefined && gid === undefined ? undefined : [],
-  };
+  const setup = setUp(request, fds);
   return {
     firstCandidate: true,
     file,
@@ -79,6 +67,25 @@ export function planRequest(request: SpawnRequest, fds: FdMap, added: Added, ext
     environment,
     setup: added === NOTHING_ADDED ? setup : add(setup, added),
   };
+}
+
+/** What the child becomes by Node's own options. */
+function setUp(request: SpawnRequest, fds: FdMap): Setup {
+  const uid = request.uid ?? undefined;
+  const gid = request.gid ?? undefined;
+  // An empty one is none.
+  const cwd = request.cwd || undefined;
+  const session = request.detached;
+  // The kernel would take it for "unchanged".
+  if (uid === -1 || gid === -1) throw invalidId(request.file);
+  const common = fds.common === true && cwd === undefined && !session && uid === undefined && gid === undefined;
+  const before = common ? usual.get(fds) : undefined;
+  if (before !== undefined) return before;
+  // Groups of ours would reach further than the ids that were asked for.
+  const groups = uid === undefined && gid === undefined ? undefined : [];
+  const setup: Setup = { ...BASE, common, fds, cwd, session, uid, gid, groups };
+  if (common) usual.set(fds, setup);
+  return setup;
 }
 
 function invalidId(file: string): SpawnError {

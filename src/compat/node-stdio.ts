@@ -7,67 +7,93 @@ import { constants } from "node:fs";
 import { EBADF } from "../kernel/errno.js";
 import { noPipe, notOpen } from "../launch/failure.js";
 import { addon } from "../native/addon.js";
-import type { FdMap, Source } from "../program/plan.js";
+import { type FdMap, INPUT, type Source } from "../program/plan.js";
 import type { PipeHandle, StdioItem } from "./node-internals.js";
 
 const SOCK_STREAM = 1;
 const NULL_DEVICE = "/dev/null";
 const pair = new Int32Array(2);
-const NO_FDS: FdMap = { inputs: [], opens: [], entries: [], closes: [] };
 
-export interface NodeStdio {
-  map: FdMap;
-  /** Node's handles, each the owner of our end of a pipe. */
-  handles: PipeHandle[];
-  /** The child's ends, ours to close. */
-  theirs: number[];
-}
+/** Lists of few items, of the kinds that come again and again, by wordOf() of each: so what is made of one is kept. */
+const usual = new Map<string, FdMap>();
+const USUAL_ITEMS = 4;
 
 /**
- * Makes the pipes, and the map of the child's fds. From then on our ends belong to their handles.
+ * Makes the map of the child's fds, whose pipes are inputs in their order; our ends of them are to be the caller's.
  *
  * @throws SpawnError, and nothing is left behind.
  */
-export function makeStdio(file: string, items: readonly StdioItem[]): NodeStdio {
-  const stdio: NodeStdio = { map: NO_FDS, handles: [], theirs: [] };
-  try {
-    stdio.map = mapStdio(file, items, (item) => makePipe(file, item, stdio));
-    return stdio;
-  } catch (error) {
-    closeTheirs(stdio);
-    for (const handle of stdio.handles) handle.close();
-    throw error;
+export function mapStdio(file: string, items: readonly StdioItem[]): FdMap {
+  let words: string | undefined = "";
+  for (const item of items) {
+    const fd = fdOf(item);
+    // Before the first pipe is made: it could get the number of a source that isn't open.
+    if (fd !== undefined && (fd < 0 || addon().isOpen(fd) !== 1)) throw notOpen({ file }, fd, "options.stdio", EBADF);
+    const word = wordOf(item, fd);
+    words = word === undefined || words === undefined ? undefined : words + word;
   }
+  if (words === undefined || words.length > USUAL_ITEMS) return makeMap(items);
+  const before = usual.get(words);
+  if (before !== undefined) return before;
+  const map = { ...makeMap(items), common: true };
+  usual.set(words, map);
+  return map;
+}
+
+/** Gives the handles of the pipes, in the order of the map's inputs. */
+export function handlesOf(items: readonly StdioItem[]): PipeHandle[] {
+  const handles: PipeHandle[] = [];
+  for (const item of items) if (isPipe(item)) handles.push(item.handle as PipeHandle);
+  return handles;
 }
 
 /**
- * Makes the map of the child's fds; `pipe` makes the source of one that is a pipe.
+ * Gives the handles their fds.
  *
- * @throws SpawnError, and what `pipe` throws.
+ * @throws SpawnError: one has refused, and is closed with those that had none yet.
  */
-export function mapStdio<Item extends StdioItem>(
-  file: string,
-  items: readonly Item[],
-  pipe: (item: Item, target: number, map: FdMap) => Source,
-): FdMap {
-  // Before the first pipe is made: it could get the number of a source that isn't open.
-  for (const item of items) if (fdOf(item) !== undefined) checkOpen(file, fdOf(item) as number);
-  const map: FdMap = { inputs: [], opens: [], entries: [], closes: [] };
+export function openHandles(file: string, handles: readonly PipeHandle[], ends: readonly number[]): void {
+  for (const [i, handle] of handles.entries()) {
+    const opened = handle.open(ends[i] as number) ?? 0;
+    if (opened >= 0) continue;
+    for (const end of ends.slice(i)) addon().closeFd(end);
+    throw noPipe({ file }, -opened);
+  }
+}
+
+/** Gives the handles the ends of pipes whose other ends are closed. Where there can be none they stay as they are. */
+export function openEnded(handles: readonly PipeHandle[]): void {
+  for (const handle of handles) {
+    if (addon().socketpair(SOCK_STREAM, pair) < 0) return;
+    const [ours, theirs] = pair as unknown as [number, number];
+    // Not by Node's closeSync, which in a worker warns of fds that it has not opened.
+    addon().closeFd(theirs);
+    if ((handle.open(ours) ?? 0) < 0) addon().closeFd(ours);
+  }
+}
+
+/** Closes handles that Node will not use. */
+export function closeHandles(handles: readonly PipeHandle[]): void {
+  for (const handle of handles) handle.close();
+}
+
+function makeMap(items: readonly StdioItem[]): FdMap {
+  const map: FdMap = { inputs: [], given: true, opens: [], entries: [], closes: [] };
   const blocking: number[] = [];
   items.forEach((item, target) => {
-    const source = isPipe(item) ? pipe(item, target, map) : sourceOf(item, target, map);
+    const source = sourceOf(item, target, map);
     if (source === undefined) return;
     map.entries.push({ target, source });
     // An fd of ours may be non-blocking, because a stream of ours is over it. A child can't be expected to know.
-    if (source.from === "parent" && target < 3 && !isPipe(item)) blocking.push(target);
+    if (source.from === "parent" && target < 3) blocking.push(target);
   });
   map.blocking = blocking;
   return map;
 }
 
-/** Closes the child's ends. Not by Node's closeSync, which in a worker warns of fds that it has not opened. */
-export function closeTheirs(stdio: NodeStdio): void {
-  for (const fd of stdio.theirs.splice(0)) addon().closeFd(fd);
+function wordOf(item: StdioItem, fd: number | undefined): string | undefined {
+  if (fd !== undefined) return fd < 3 ? `${fd}` : undefined;
+  return isPipe(item) ? "p" : "i";
 }
 
 function isPipe({ type }: StdioItem): boolean {
@@ -80,31 +106,15 @@ function fdOf(item: StdioItem): number | undefined {
   return item.type === "wrap" ? (item.handle?.fd ?? -1) : (item.fd ?? -1);
 }
 
-function checkOpen(file: string, fd: number): void {
-  if (fd < 0 || addon().isOpen(fd) !== 1) throw notOpen({ file }, fd, "options.stdio", EBADF);
-}
-
-/** Makes a pipe, gives our end to Node's handle. */
-function makePipe(file: string, item: StdioItem, stdio: NodeStdio): Source {
-  const result = addon().socketpair(SOCK_STREAM, pair);
-  if (result < 0) throw noPipe({ file }, -result);
-  const [ours, theirs] = pair as unknown as [number, number];
-  stdio.theirs.push(theirs);
-  const handle = item.handle as PipeHandle;
-  const opened = handle.open(ours) ?? 0;
-  if (opened < 0) {
-    addon().closeFd(ours);
-    throw noPipe({ file }, -opened);
+/** Where a fd of the child's comes from; undefined: it has none. */
+function sourceOf(item: StdioItem, target: number, { inputs, opens }: FdMap): Source | undefined {
+  if (isPipe(item)) {
+    inputs.push({ kind: INPUT.socket, target });
+    return { from: "input", input: inputs.length - 1 };
   }
-  stdio.handles.push(handle);
-  return { from: "parent", fd: theirs };
-}
-
-/** Where a fd of the child's comes from that is no pipe; undefined: it has none. */
-function sourceOf(item: StdioItem, target: number, map: FdMap): Source | undefined {
   if (item.type !== "ignore") return { from: "parent", fd: fdOf(item) as number };
   if (target > 2) return undefined;
   const flags = target === 0 ? constants.O_RDONLY : constants.O_RDWR;
-  map.opens.push({ path: NULL_DEVICE, flags, mode: 0, trusted: true });
-  return { from: "open", open: map.opens.length - 1 };
+  opens.push({ path: NULL_DEVICE, flags, mode: 0, trusted: true });
+  return { from: "open", open: opens.length - 1 };
 }

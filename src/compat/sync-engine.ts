@@ -9,7 +9,6 @@ import { SpawnError } from "../errors.js";
 import { EAGAIN, ESRCH } from "../kernel/errno.js";
 import { launchSync, SYNC, type SyncChild } from "../launch/sync.js";
 import { checkPermission } from "../native/addon.js";
-import { type FdMap, INPUT } from "../program/plan.js";
 import type { ExitState } from "../states.js";
 import { checkSync, readAdded } from "./added-options.js";
 import type { SpawnRequest, StdioItem } from "./node-internals.js";
@@ -63,8 +62,12 @@ export function spawnSyncOnBrood(request: SyncRequest): SyncResult {
   checkSync(added);
   let child: SyncChild;
   try {
-    const map = mapStdio(request.file, request.stdio, sourceOfPipe);
-    const plan = planRequest(request, map, added, isOwnEnvironment((request as { env?: unknown }).env));
+    const plan = planRequest(
+      request,
+      mapStdio(request.file, request.stdio),
+      added,
+      isOwnEnvironment((request as { env?: unknown }).env),
+    );
     child = withSecondTries(plan, added, (which) => launchSync({ plan: which }, inputOf(request)));
   } catch (error) {
     if (error instanceof SpawnError) return failure(error);
@@ -75,12 +78,6 @@ export function spawnSyncOnBrood(request: SyncRequest): SyncResult {
   } finally {
     child.end();
   }
-}
-
-/** Node's pipes are sockets. */
-function sourceOfPipe(_item: SyncStdioItem, target: number, { inputs }: FdMap): { from: "input"; input: number } {
-  inputs.push({ kind: INPUT.socket, target });
-  return { from: "input", input: inputs.length - 1 };
 }
 
 const NOTHING = new Uint8Array(0);

@@ -25,7 +25,7 @@ const out = new Int32Array(5 + 240);
 /** LAUNCH_OUT_BESIDES of native/exports_launch.h. */
 const BESIDES = 5;
 /** `enum launch_flags` of native/exports_launch.c. */
-const FLAG = { lasting: 1, unwatched: 2 } as const;
+const FLAG = { lasting: 1, unwatched: 2, endsGiven: 4 } as const;
 
 /**
  * Makes a plan, with the failures that need no child as SpawnErrors.
@@ -61,12 +61,14 @@ function open(file: unknown, make: () => Planned): Planned {
  * @throws SpawnError, and nothing is left behind.
  */
 export function launch({ plan }: Planned, cleanup: Cleanup, enclosure?: Enclosure, lasting = false): Launched {
-  const thread = lasting && !isMainThread ? FLAG.lasting : 0;
-  const room = run(watching(plan).native, plan, cleanup, thread, enclosure);
-  const pipes = plan.setup.fds.inputs.map(({ kind, target, size }, i) => ({ index: room[2 + i] as number, target, kind, size }));
-  const launched = { index: room[0] as number, pid: room[1] as number, pipes };
+  const thread = lasting && !isMainThread() ? FLAG.lasting : 0;
+  const { inputs, given } = plan.setup.fds;
+  const room = run(watching(plan).native, plan, cleanup, thread | (given ? FLAG.endsGiven : 0), enclosure);
+  const launched: Launched = { index: room[0] as number, pid: room[1] as number, pipes: [] };
+  if (given) launched.ends = inputs.map((_, i) => room[2 + i] as number);
+  else launched.pipes = inputs.map(({ kind, target, size }, i) => ({ index: room[2 + i] as number, target, kind, size }));
   if (enclosure?.keeper === undefined) return launched;
-  const [index, socket, pid] = room.subarray(2 + pipes.length) as unknown as [number, number, number];
+  const [index, socket, pid] = room.subarray(2 + inputs.length) as unknown as [number, number, number];
   return { ...launched, keeper: { index, socket, pid } };
 }
 

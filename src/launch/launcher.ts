@@ -28,6 +28,8 @@ export interface Launched {
   index: number;
   pid: number;
   pipes: LaunchedPipe[];
+  /** Our ends of the inputs, where they are the caller's: fds, non-blocking and close-on-exec. */
+  ends?: readonly number[] | undefined;
   /** Its parent, if that is a keeper. */
   keeper?: LaunchedKeeper | undefined;
 }

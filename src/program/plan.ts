@@ -38,6 +38,10 @@ export interface Input {
 
 export interface FdMap {
   inputs: Input[];
+  /** Our ends of the inputs are the caller's, as fds; else the monitor's. */
+  given?: boolean;
+  /** It is one of a few that come again and again. */
+  common?: boolean;
   opens: OpenFile[];
   /** Ascending by target, each target once. */
   entries: { target: number; source: Source }[];

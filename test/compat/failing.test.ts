@@ -5,6 +5,7 @@ import type { SpawnError } from "brood";
 import { importOf, onEachEngine } from "../helpers/engines.js";
 import { TemporaryFiles } from "../helpers/files.js";
 import { inNode } from "../helpers/in-node.js";
+import { test } from "../helpers/test.js";
 
 type Failure = NodeJS.ErrnoException & { spawnargs: string[]; cause?: SpawnError };
 
@@ -134,3 +135,28 @@ onEachEngine("a process that may not change its user is told so", async ({ engin
   );
   assert.deepEqual(code, ["EPERM", "65534\n65534\n"]);
 });
+
+for (const engine of ["register", "module"] as const) {
+  test(`a pipe that can't be had fails the spawn, which leaves no child and no fd (${engine})`, async () => {
+    const found = await inNode<unknown[]>(
+      `${importOf(engine)}
+    const { Pipe } = process.binding("pipe_wrap");
+    const fds = () => fs.readdirSync("/proc/self/fd").length;
+    await new Promise((resolve) => cp.spawn("true").on("close", resolve));
+    const before = fds();
+    const open = Pipe.prototype.open;
+    let calls = 0;
+    Pipe.prototype.open = function (fd) { return ++calls === 2 ? -22 : open.call(this, fd); };
+    let child = new cp.ChildProcess();
+    const told = [];
+    child.on("exit", (...end) => told.push("exit", ...end)).on("error", ({ code }) => told.push(code));
+    try { child.spawn({ file: "sleep", args: ["sleep", "60"], stdio: "pipe" }); } catch ({ code, cause }) { told.push(code, cause?.stage); }
+    Pipe.prototype.open = open;
+    const { kind, signal } = await child.brood.exited;
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+    done([told, kind, signal, fds() - before]);`,
+      { nodeArgs: ["--no-deprecation"] },
+    );
+    assert.deepEqual(found, [["EINVAL", "pipe"], "killed", "SIGKILL", 0]);
+  });
+}
