@@ -215,7 +215,7 @@ static int is_our_child(int pid) {
 /* A new child: judged as one that was launched from here, and taken into the monitor. */
 static void adopt(struct monitor *monitor, struct host_received *r, int32_t *out) {
   const struct host_answer *a = &r->answer;
-  struct launch launch = {.pidfd = r->fd, .pid = -1, .keeper_pidfd = -1, .keeper_socket = -1};
+  struct launch launch = {.hosted = 1, .pidfd = r->fd, .pid = -1, .keeper_pidfd = -1, .keeper_socket = -1};
   int embryo = a->type == HOST_CREATE;
   memcpy(&launch.report, &a->report, sizeof launch.report);
   if (!a->relayed && !is_our_child(a->pid)) {

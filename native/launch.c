@@ -1,7 +1,7 @@
 /*
  * The parent half of a spawn: clone(2), clone3(2), pidfd_open(2), vfork(2).
  *
- * Before the clone: everything that allocates is done, all 64 signals are blocked by a raw call
+ * Before the clone: everything that allocates is done, all 64 signals (but SIGCHLD, see below) are blocked by a raw call
  * (libc's leaves 32 and 33 out) and cancellation is off, so that nothing of ours runs in the child
  * and nothing takes us away while the child uses our memory. After it: mask, errno, cancellation
  * and the dumpable flag, which set*id in a child that shares our memory resets, are as before.
@@ -134,8 +134,7 @@ static int reap(const struct launch *launch, pid_t pid, siginfo_t *info) {
  * Whether a child that came as far as the call of exec also came through it. One that did not is
  * still a "clone child", with exit signal 0, for which alone __WCLONE waits; exec changes that
  * before it lets go of our memory, and of the report's socket. Costs no reaping: WNOWAIT. A child
- * of vfork(2) has SIGCHLD from the start, and so has a spawn host's (CLONE_PARENT: the cloner's own exit signal): there
- * this can't be told.
+ * of vfork(2) has SIGCHLD from the start: there this can't be told.
  */
 static int came_through(pid_t pid) {
   siginfo_t info;
@@ -171,7 +170,7 @@ void launch_judge(struct launch *launch, pid_t pid) {
     dismiss_keeper(launch);
     reap(launch, pid, &info);
     fail(launch, LAUNCH_FAILED_CHILD, launch->report.err);
-  } else if (launch->report.phase == PROGRAM_PHASE_SETUP || !came_through(pid)) {
+  } else if (launch->report.phase == PROGRAM_PHASE_SETUP || (!launch->hosted && !came_through(pid))) {
     dismiss_keeper(launch);
     int known = reap(launch, pid, &info) == 0 && info.si_code != CLD_EXITED;
     fail(launch, LAUNCH_FAILED_KILLED, 0);
@@ -364,12 +363,27 @@ static int prepare_containment(struct launch *launch, struct child_containment *
 
 /* ---- guards. runs in: parent ------------------------------------------------------------------- */
 
-static int changes_ids(const void *program) {
+static int has_step(const void *program, uint32_t code) {
   const struct program_header *p = program;
   const struct program_op *ops = (const struct program_op *)((const char *)program + p->ops);
   for (uint32_t i = 0; i < p->n_ops; i++)
-    if (ops[i].code == PROGRAM_SETRESGID || ops[i].code == PROGRAM_SETRESUID || ops[i].code == PROGRAM_SETEUID) return 1;
+    if (ops[i].code == code) return 1;
   return 0;
+}
+
+static int changes_ids(const void *program) {
+  return has_step(program, PROGRAM_SETRESGID) || has_step(program, PROGRAM_SETRESUID) ||
+         has_step(program, PROGRAM_SETEUID);
+}
+
+/*
+ * All signals, but for SIGCHLD where the child starts without handlers: its end sends us one, which the kernel drops at
+ * once where nobody handles it, unless it is blocked here: then it wakes another thread of ours for nothing. A keeper
+ * waits for its own.
+ */
+static uint64_t signals_to_block(const struct launch *launch) {
+  int clears_handlers = launch->rung == LAUNCH_CLONE3 && launch->contain == NULL;
+  return clears_handlers ? ~(1ull << (SIGCHLD - 1)) : ~0ull;
 }
 
 /* Whether the kernel reaps children by itself (SIGCHLD ignored): one that ends at once would be gone
@@ -381,11 +395,11 @@ static int children_vanish(void) {
 }
 
 static void run_guarded(struct launch *launch, struct child_start *start) {
-  uint64_t all = ~0ull, mask;
+  uint64_t blocked = signals_to_block(launch), mask;
   int cancel_state;
   int dumpable = changes_ids(launch->program) ? prctl(PR_GET_DUMPABLE) : -1;
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, sizeof all);
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &blocked, &mask, sizeof blocked);
 
 #ifdef BROOD_FAULTS
   int injected = sys_fault(SYS_CALL_clone);
@@ -510,7 +524,7 @@ void launch_run(struct launch *launch) {
                 .report = &launch->report,
                 .envp = envp,
                 .report_socket = -1,
-                .parent_pid = getpid(),
+                .parent_pid = has_step(launch->program, PROGRAM_PDEATHSIG) ? getpid() : 0,
                 .close_rung = launch->close_rung,
                 .shares_fds = launch->contain == NULL && launch->rung <= LAUNCH_CLONE &&
                               program_shares_fds(launch->program),

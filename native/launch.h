@@ -66,6 +66,7 @@ struct launch {
   const int32_t *inputs; /* kind and size [n_inputs of the program] */
   struct launch_stack *stack;
   const struct launch_containment *contain; /* or NULL */
+  int hosted; /* cloned by a spawn host, with SIGCHLD from the start (CLONE_PARENT: the cloner's own exit signal) */
   /* Out. With a keeper, pid and pidfd are the command's, which is the keeper's child. */
   struct launch_end *ours; /* [n_inputs]: the caller's on success */
   pid_t pid;

@@ -42,6 +42,8 @@ interface Pending {
 }
 
 const EPOLLOUT = 4;
+/** EPOLLERR, EPOLLHUP, EPOLLRDHUP. */
+const HUNG_UP = 0x2018;
 /** id, failure, errno, step, detail, signal, count, and an errno for each candidate: PROGRAM_TRIED_MAX. */
 const out = new Int32Array(7 + 240);
 const record = new Float64Array(FIELDS_PER_EVENT);
@@ -128,20 +130,26 @@ export class HostLink implements Watcher {
 
   /** @internal Called by the monitor. */
   onEvent(events: Float64Array, base: number): void {
-    if (((events[base + FIELD.code] as number) & EPOLLOUT) !== 0) this.#monitor.native.hostFlush(this.#index);
-    this.#receive();
+    const mask = events[base + FIELD.code] as number;
+    if ((mask & EPOLLOUT) !== 0) this.#monitor.native.hostFlush(this.#index);
+    this.#receive((mask & HUNG_UP) !== 0);
   }
 
-  #receive(): void {
+  /** Reads what has come. What comes later is an event of its own; `toTheEnd`: and so would not be an end that has come. */
+  #receive(toTheEnd: boolean): void {
     const { native } = this.#monitor;
     while (this.#ended === undefined) {
       const result = native.hostReceive(this.#index, out, record);
       if (result === 0) return;
       if (result === 1) {
-        if (!this.#answered()) continue;
+        if (!this.#answered()) {
+          // Only a relay says more than it is asked.
+          if (this.#pending.size === 0 && this.#relayed.size === 0 && !toTheEnd) return;
+          continue;
+        }
         // Its states may be here already. Who asked for it watches its entry as soon as the answer's promise has
         // been seen to, in this turn: the rest is read in a later one.
-        setImmediate(() => this.#receive());
+        setImmediate(() => this.#receive(true));
         return;
       }
       if (result === 2) this.#changed();

@@ -128,17 +128,23 @@ export function outcomeOf(
   collections: Iterable<[number, Collection]>,
   encoding: "utf8" | "buffer",
 ): Outcome {
-  const output: Record<number, string | Buffer> = {};
+  let stdout: string | Buffer | null = null;
+  let stderr: string | Buffer | null = null;
+  let fds: Record<number, string | Buffer> | undefined;
   const omitted: Record<number, Omission> = {};
   let short: { fd: number; bytes: number; failure: Error | undefined } | undefined;
   for (const [fd, collection] of collections) {
     const given = collection.give(encoding);
-    output[fd] = given.output;
+    if (fd === 1) stdout = given.output;
+    else if (fd === 2) stderr = given.output;
+    else {
+      fds ??= {};
+      fds[fd] = given.output;
+    }
     if (given.omitted !== undefined) omitted[fd] = given.omitted;
     if (given.failure !== undefined || (encoding === "utf8" && typeof given.output !== "string"))
       short ??= { fd, bytes: given.output.length, failure: given.failure };
   }
-  const { 1: stdout = null, 2: stderr = null, ...others } = output;
   const outcome: Outcome & { fds?: object } = {
     command: child.command,
     args: [...child.args],
@@ -152,7 +158,7 @@ export function outcomeOf(
     omitted,
     containment: child.containment,
   };
-  if (Object.keys(others).length > 0) outcome.fds = others;
+  if (fds !== undefined) outcome.fds = fds;
   if (short !== undefined) throw outputError(child, short, outcome);
   return outcome;
 }

@@ -146,12 +146,14 @@ export class PipeReader implements Side, Reading {
 
   /** Moves what the pipe holds into memory, and reads once more: the end may be behind it. */
   #drain(): void {
-    let room = this.#over ? -1 : Math.max(this.#end.capacity(), CHUNK);
-    while (!this.#over && room >= 0) {
+    let most = 0;
+    for (let taken = 0; !this.#over && taken <= most; ) {
       const chunk = this.#readChunk();
       if (chunk === undefined) break;
       this.#kept.push(chunk);
-      room -= chunk.length;
+      taken += chunk.length;
+      // Most often there is nothing but the end: what the pipe can hold is asked for only now.
+      most ||= Math.max(this.#end.capacity(), CHUNK);
     }
   }
 

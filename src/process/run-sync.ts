@@ -66,14 +66,15 @@ export function runSync<const Options extends RunSyncOptions = object>(
 export function runSync(file: PathLike, args?: unknown, options?: unknown): unknown {
   const call = readArguments<RunSyncOptions>(args, options, RUN_OPTION_NAMES);
   refuse(call.options);
-  const { input, encoding: _, reject: __, ...rest } = call.options;
-  const { encoding, reject } = readRun(call.options);
+  const { options: given } = call;
+  const { input } = given;
+  const { encoding, reject } = readRun(given);
   if (input !== undefined) {
     if (typeof input !== "string" && !(input instanceof Uint8Array)) throw wrongType("options.input", "a string or bytes", input);
-    checkInput(input, rest);
+    checkInput(input, given);
   }
-  const life = readLife(rest, DRAIN_WHILE_BUSY);
-  const planned = plan(file, call.args, rest, [input === undefined ? "ignore" : "pipe", "pipe", "pipe"]);
+  const life = readLife(given, DRAIN_WHILE_BUSY);
+  const planned = plan(file, call.args, given, [input === undefined ? "ignore" : "pipe", "pipe", "pipe"]);
   const data = planned.data ?? input;
   const startedAt = performance.now();
   const child = launchSync(planned, typeof data === "string" ? Buffer.from(data) : data);
@@ -86,16 +87,17 @@ export function runSync(file: PathLike, args?: unknown, options?: unknown): unkn
     const exit = ending.wait(life.maxOutput === undefined ? Infinity : HELD, collect);
     collect();
     for (const capture of captures.values()) capture.end();
-    const command = commandOf(planned.plan);
+    const told = commandOf(planned.plan);
+    const { command, args: words } = told;
     const { cause, drained, heldBy } = ending;
     const durationMs = performance.now() - startedAt;
     const outcome = outcomeOf(
-      { ...command, durationMs, reason: reasonFor(exit, cause), drained, heldBy, containment: null },
+      { command, args: words, durationMs, reason: reasonFor(exit, cause), drained, heldBy, containment: null },
       exit,
       captures,
       encoding,
     );
-    const error = reject ? outcomeError(command, outcome, cause, life.drain.then) : undefined;
+    const error = reject ? outcomeError(told, outcome, cause, life.drain.then) : undefined;
     if (error !== undefined) throw error;
     return outcome;
   } finally {

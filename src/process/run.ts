@@ -50,14 +50,21 @@ export async function runBy(
   options: unknown,
 ): Promise<unknown> {
   const call = readArguments<RunOptions>(args, options, RUN_OPTION_NAMES);
-  const { input, encoding: _, reject: __, ...rest } = call.options;
-  const { encoding, reject } = readRun(call.options);
+  const { options: given } = call;
+  const { input } = given;
+  const { encoding, reject } = readRun(given);
   const simple = typeof input === "string" || input instanceof Uint8Array;
   if (input !== undefined) {
     if (!simple && !isIterable(input)) throw wrongType("options.input", "a string, bytes or an iterable of them", input);
-    checkInput(input, rest);
+    checkInput(input, given);
   }
-  const child = await starter(file, call.args, rest, [input === undefined ? "ignore" : "pipe", "pipe", "pipe"], DRAIN_WHILE_BUSY);
+  const child = await starter(
+    file,
+    call.args,
+    given,
+    [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
+    DRAIN_WHILE_BUSY,
+  );
   const [result, failure] = await Promise.all([
     child.output({ encoding }),
     input === undefined ? undefined : feedOrTerminate(child, input),
