@@ -1,10 +1,11 @@
 /**
- * Every error class and code of brood. A leaf: it imports nothing of the project but types of states.ts.
+ * Every error class and code of brood. A leaf: it imports nothing of the project but types of stages.ts and states.ts.
  *
  * Failures of the world are `BroodError`s. Mistakes in a call are `TypeError`s and `RangeError`s with
  * a `code`, thrown before anything is created.
  */
 
+import type { Stage } from "./stages.js";
 import type { ContainmentVerdict, ExitState } from "./states.js";
 
 const BRAND = Symbol.for("brood.error");
@@ -61,7 +62,7 @@ function lineage(start: { name: string }): string[] {
 /** What a failed spawn is about. */
 export interface SpawnFailure {
   /** Where it failed: a step of the child's set-up, or one of our own before it. */
-  stage: string;
+  stage: Stage;
   /** The kernel's number, 0 if it gave none. */
   errno: number;
   /** The path that the failed step was about, if any. */
@@ -82,7 +83,7 @@ export interface SpawnFailure {
  */
 export class SpawnError extends BroodError {
   /** Where it failed: a step of the child's set-up, or one of our own before it. docs/errors.md has all of them. */
-  readonly stage: string;
+  readonly stage: Stage;
   /** The kernel's number, positive, as in errno(3); 0 if it gave none. */
   readonly errno: number;
   /** The path that the failed step was about: the directory, the file to open, the executable. Undefined if none, or several. */
@@ -244,7 +245,7 @@ export class UnsupportedError extends BroodError {
 /** What a spawn host could not do. */
 export interface HostFailure {
   /** The operation. */
-  stage: string;
+  stage: Stage;
   /** The kernel's number, 0 if it gave none. */
   errno: number;
   /** The path that it was about, if any. */
@@ -258,7 +259,7 @@ export interface HostFailure {
  */
 export class HostError extends BroodError {
   /** The step that failed, as of a SpawnError; "host": the host itself. */
-  readonly stage: string;
+  readonly stage: Stage;
   /** The kernel's number, positive; 0 if it gave none. */
   readonly errno: number;
   /** The path that the step was about, if any. */

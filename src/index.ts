@@ -37,7 +37,6 @@ export { installSignalCleanup } from "./process/signal-cleanup.js";
 export { spawn } from "./process/spawn.js";
 export type { ChildDuplex, ChildReadable } from "./process/streams.js";
 export type { WatchedProcess } from "./process/watched-process.js";
-export type { Stage } from "./program/operations.js";
 export type {
   EnvironmentLike,
   FileMode,
@@ -51,6 +50,7 @@ export type {
   StdioWord,
   TextLike,
 } from "./program/options.js";
+export type { Stage } from "./stages.js";
 export type {
   ChildState,
   ContainmentVerdict,

@@ -42,7 +42,7 @@ export const facts: Facts = {
     const account = addon().account(nameOrUid);
     if (Array.isArray(account)) return account;
     if (account === -1) return undefined;
-    const failure = { stage: "setup", errno: account, file: "" };
+    const failure = { stage: "setup", errno: account, file: "" } as const;
     throw new SpawnError(
       `cannot look up the account ${JSON.stringify(nameOrUid)}: ${errnoWords(account)}`,
       errnoName(account),

@@ -7,9 +7,10 @@ import { SpawnError } from "../errors.js";
 import { EAGAIN, ENOENT, EPERM, errnoName, errnoWords } from "../kernel/errno.js";
 import { signalName } from "../kernel/signals.js";
 import { type Subject, stageOf } from "../program/compile.js";
-import { type ParentStage, STAGE_WORDS, type Stage } from "../program/operations.js";
+import { STAGE_WORDS } from "../program/operations.js";
 import type { Plan } from "../program/plan.js";
 import type { Text } from "../program/writer.js";
+import type { ParentStage, Stage } from "../stages.js";
 
 /** `enum launch_failure` of native/launch.h. */
 export const LAUNCH = { ok: 0, child: 6, killed: 7, host: 9 } as const;

@@ -16,7 +16,8 @@
  */
 
 import type { SignalSet } from "../kernel/signals.js";
-import { type ChildStage, type Operation, STAGE_OF } from "./operations.js";
+import type { ChildStage } from "../stages.js";
+import { type Operation, STAGE_OF } from "./operations.js";
 import { INPUT, type Input, type Plan, type Setup, type Source } from "./plan.js";
 import type { Beginning, ProgramWriter, Text } from "./writer.js";
 

@@ -3,6 +3,8 @@
  * compares the two), the stage that each belongs to, and words for each stage.
  */
 
+import type { ChildStage, Stage } from "../stages.js";
+
 export const OPERATIONS = [
   "SIGDEFAULT",
   "SIGIGNORE",
@@ -42,54 +44,6 @@ export type Operation = (typeof OPERATIONS)[number];
 
 /** Gives the code of an operation. */
 export const CODE = Object.fromEntries(OPERATIONS.map((name, code) => [name, code])) as Record<Operation, number>;
-
-/** Where a spawn can fail in the child: the `stage` of its SpawnError. */
-export type ChildStage =
-  | "signals"
-  | "mount"
-  | "setsid"
-  | "setpgid"
-  | "oomScoreAdj"
-  | "nice"
-  | "cpuAffinity"
-  | "open"
-  | "dup"
-  | "blocking"
-  | "close"
-  | "controllingTerminal"
-  | "foreground"
-  | "chroot"
-  | "chdir"
-  | "umask"
-  | "setrlimit"
-  | "setgroups"
-  | "setgid"
-  | "setuid"
-  | "parentDeathSignal"
-  | "noNewPrivs"
-  | "unshare"
-  | "setns"
-  | "prctl"
-  | "closeFds"
-  | "exec";
-
-/** Where a spawn can fail before the child's own steps. */
-export type ParentStage =
-  | "pipe"
-  | "memory"
-  | "clone"
-  | "pidfd"
-  | "report"
-  | "watch"
-  | "setup"
-  | "cgroup"
-  | "idMap"
-  | "keeper"
-  | "host"
-  | "preexec";
-
-/** Where a spawn can fail. docs/errors.md says of each what it does, and by which option it comes. */
-export type Stage = ChildStage | ParentStage;
 
 /** The stage of each operation. The type makes it complete. */
 export const STAGE_OF: Record<Operation, ChildStage> = {

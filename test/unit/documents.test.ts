@@ -218,6 +218,16 @@ test("docs/errors.md has every feature of an UnsupportedError", () => {
   for (const feature of features) assert.match(text, new RegExp(`^\\| [^|]*\`${feature}\``, "m"), feature);
 });
 
+test("the map of docs/architecture.md has every C file and every folder of src", () => {
+  const map = /```\n(native\/.*?)```/s.exec(read("docs/architecture.md"))?.[1] ?? "";
+  const sources = readdirSync(`${root}native`).filter((name) => /^(?!exports_|convert|sys_fault).*\.c$/.test(name));
+  const folders = readdirSync(`${root}src`, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  assert.ok(sources.length > 20 && folders.length > 8);
+  for (const name of [...sources, ...folders.map((folder) => `${folder.name}/`)]) {
+    assert.match(map, new RegExp(`(^|[\\s,;])${name}`, "m"), name);
+  }
+});
+
 test("decisions are numbered, each number once, and their titles say it", () => {
   const names = readdirSync(`${root}docs/decisions`).sort();
   names.forEach((name, i) => {

@@ -23,7 +23,7 @@ import {
 const copy = (await import(`${import.meta.resolve("#dist/errors.js")}?copy`)) as typeof own;
 
 const exit = { kind: "exited", code: 3, pid: 7, uid: 0, usage: null } as const;
-const failure = { stage: "chdir", errno: 2, path: "/nope", file: "ls" };
+const failure = { stage: "chdir", errno: 2, path: "/nope", file: "ls" } as const;
 const outcome = { command: "ls", args: ["-l"], stdout: "out", stderr: "err", exit, durationMs: 5, reason: "exit" as const };
 
 function instances(from: typeof own) {

@@ -22,7 +22,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["host"],
   ["cli", "protocol", "posix", "compat"],
 ];
-const LEAVES = ["errors.ts", "states.ts"];
+const LEAVES = ["errors.ts", "stages.ts", "states.ts"];
 
 const bare = (text: string): string => text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "");
 
