@@ -16,7 +16,6 @@ const SLOW = "starting 10,000 children takes it too long";
 
 export default {
   name: "exits-alive",
-  rounds: 2,
   lines: true,
   measurements: [
     { task: "alive", parameters: { steps: "100,1000", warm: 400, ms: 100 }, rows: [...among(100), ...among(1000)] },

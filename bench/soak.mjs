@@ -2,8 +2,8 @@
  * npm run bench:soak [-- --count N] [--cpu N]
  *
  * 200,000 spawns with three pipes in one process, one after the other, and whether anything grows: resident memory, the heap,
- * open fds, and the time from spawn to `closed`, at a hundred points. Keeps bench/results/soak.json; the plot of
- * docs/performance.md is made from it, by `npm run bench -- --report`.
+ * open fds, and the time from spawn to `closed`, at a hundred points. It takes about a minute. Keeps bench/results/soak.json;
+ * the plot of docs/performance.md is made from it, by `npm run bench -- --report`. Part of `npm run bench`.
  */
 
 import { execFileSync, spawnSync } from "node:child_process";
@@ -11,12 +11,13 @@ import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { root } from "./harness/contestants.mjs";
-import { lastCPU, setting } from "./harness/measure.mjs";
+import { beginRun, lastCPU } from "./harness/measure.mjs";
 import { writeResults } from "./harness/results.mjs";
 
 const POINTS = 100;
 const CHILD = `${root}build/bench/child`;
-const IN_PARENT = "--in-arena";
+const IN_ARENA = "--in-arena";
+const MOST_MS = 540_000;
 
 const { values: given } = parseArgs({
   options: { count: { type: "string", default: "200000" }, cpu: { type: "string" }, "in-arena": { type: "boolean" } },
@@ -47,6 +48,8 @@ async function soak() {
     const sorted = times.toSorted((a, b) => a - b);
     const at = (share) => Math.round(sorted[Math.floor(share * (every - 1))]);
     const heapKiB = Math.round(process.memoryUsage().heapUsed / 1024);
+    if (done % (10 * every) === 0)
+      console.error(`soak: ${done} of ${count} spawns, ${at(0.5)} µs, ${Math.round(rss / 1024)} MiB`);
     points.push({ spawns: done, rssMiB: Math.round(rss / 102.4) / 10, heapKiB, fds, p50: at(0.5), p90: at(0.9), p99: at(0.99) });
   }
   console.log(JSON.stringify(points));
@@ -57,11 +60,14 @@ if (given["in-arena"]) {
 } else {
   execFileSync("make", ["-s", "-C", `${root}bench/c`], { stdio: "inherit" });
   const cpu = given.cpu ?? String(lastCPU());
-  const command = [process.execPath, "--expose-gc", fileURLToPath(import.meta.url), IN_PARENT, "--count", given.count];
-  const { status, stdout } = spawnSync(`${root}build/bench/arena`, [cpu, ...command], {
+  const setting = beginRun(Number(cpu));
+  const command = [process.execPath, "--expose-gc", fileURLToPath(import.meta.url), IN_ARENA, "--count", given.count];
+  const { status, signal, stdout } = spawnSync(`${root}build/bench/arena`, [cpu, ...command], {
     encoding: "utf8",
     stdio: ["ignore", "pipe", "inherit"],
+    timeout: MOST_MS,
+    killSignal: "SIGKILL",
   });
-  if (status !== 0) throw new Error(`the soak ended with ${status}`);
-  writeResults("soak", { setting: setting(), points: JSON.parse(stdout) });
+  if (status !== 0) throw new Error(`the soak ended with ${signal ?? status}`);
+  writeResults("soak", { setting: setting(1), points: JSON.parse(stdout) });
 }

@@ -4,7 +4,7 @@ export default {
   measurements: [
     {
       task: "exit",
-      parameters: { stdio: "ignore", warm: 1500, ms: 200 },
+      parameters: { stdio: "ignore", warm: 1500, ms: 300 },
       rows: [
         { id: "one", title: "one at a time", metric: "one", unit: "µs" },
         { id: "hundred", title: "100 at once, each", metric: "hundred", unit: "µs" },

@@ -5,7 +5,7 @@ const KINDS = { pipe64: "pipe of 64 KiB", pipe1m: "pipe of 1 MiB", socket: "sock
 const moved = (task, way) =>
   Object.entries(KINDS).map(([kind, title]) => ({
     task,
-    parameters: { kind, mib: 1024 },
+    parameters: { kind, mib: 2048 },
     rows: [{ id: `${task}-${kind}`, title: `${way}, ${title}`, metric: "gbps", unit: "GB/s" }],
   }));
 

@@ -3,7 +3,8 @@
  *
  *   (nothing)  exits with 0             idle      waits until its parent is gone
  *   say        writes a line            give MB   writes so many MiB to fd 1, in blocks of 64 KiB
- *   take       reads fd 0 to its end    echo      sends back each byte of fd 0, to its end
+ *   take       reads fd 0 to its end    words MB  the same, as lines of ASCII text
+ *   echo       sends back each byte of fd 0, to its end
  */
 #include <linux/prctl.h>
 #include <sys/syscall.h>
@@ -34,11 +35,11 @@ __attribute__((noreturn)) static void leave(int status) {
   for (;;) call(SYS_exit_group, status, 0, 0, 0);
 }
 
-static void give(const char *digits) {
+static void give(const char *digits, int words) {
   long mib = 0;
   for (; *digits != 0; digits++) mib = mib * 10 + (*digits - '0');
   /* Touched, or the kernel would copy its one page of zeros again and again. */
-  for (int i = 0; i < BLOCK; i++) block[i] = (char)i;
+  for (int i = 0; i < BLOCK; i++) block[i] = (char)(!words ? i : i % 64 == 63 ? '\n' : 'a' + i % 26);
   for (long blocks = mib * 16; blocks > 0; blocks--)
     for (long done = 0; done < BLOCK;) {
       long n = call(SYS_write, 1, (long)(block + done), BLOCK - done, 0);
@@ -66,7 +67,8 @@ __attribute__((used, noreturn)) static void child_main(const long *stack) {
       call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0);
       for (;;) call(SYS_ppoll, 0, 0, 0, 0);
     case 's': call(SYS_write, 1, (long)"hello\n", 6, 0); break;
-    case 'g': give(argv[2]); break;
+    case 'g': give(argv[2], 0); break;
+    case 'w': give(argv[2], 1); break;
     case 't': take(); break;
     case 'e': echo(); break;
   }

@@ -14,6 +14,7 @@ import time
 BLOCK = 65536
 MIB = 1 << 20
 VICTIMS = 50
+BATCHES = 3
 
 
 class Absence(Exception):
@@ -25,24 +26,33 @@ def now():
     return time.perf_counter_ns() / 1000
 
 
+def waited():
+    """Microseconds in which we were ready to go on, and others had the CPU."""
+    with open("/proc/self/schedstat") as stat:
+        return int(stat.read().split()[1]) / 1000
+
+
 class Stepped:
     """A coroutine whose own steps are timed: while they run, the event loop stands still."""
 
     def __init__(self, coroutine):
         self.coroutine = coroutine
         self.us = 0.0
+        self.own = 0.0
 
     def __await__(self):
         steps = self.coroutine.__await__()
         while True:
-            begin = now()
+            before, begin = waited(), now()
             try:
-                waited = next(steps)
+                awaited = next(steps)
             except StopIteration as end:
                 return end.value
             finally:
-                self.us += now() - begin
-            yield waited
+                us = now() - begin
+                self.us += us
+                self.own += max(0.0, us - (waited() - before))
+            yield awaited
 
 
 async def repeat(ms, round_):
@@ -89,14 +99,15 @@ def steps_of(p):
 
 async def task_blocked(p):
     held, numbers = [], {}
-    total, count = 0.0, 0
+    total, own, count = 0.0, 0.0, 0
 
     async def round_():
-        nonlocal total, count
+        nonlocal total, own, count
         stdio = p.get("stdio", "ignore")
         spawn = Stepped(start(p["child"], stdio=(stdio,) * 3))
         child = await spawn
         total += spawn.us
+        own += spawn.own
         count += 1
         await (child.wait() if stdio == "ignore" else child.communicate())
 
@@ -104,9 +115,10 @@ async def task_blocked(p):
     for step in steps_of(p):
         while len(held) < step:
             held.append(os.open("/dev/null", os.O_RDONLY) if p["what"] == "fds" else bytearray(b"\1") * MIB)
-        total, count = 0.0, 0
+        total, own, count = 0.0, 0.0, 0
         await repeat(p["ms"], round_)
         numbers[f"us{step}"] = total / count
+        numbers[f"own{step}"] = own / count
     return numbers
 
 
@@ -126,8 +138,9 @@ async def task_alive(p):
         while len(held) < step:
             held.append(await start(p["child"], "idle", stdio=("ignore",) * 3))
         await batch(step)
-        wall, cpu = await batch(step)
-        numbers[f"wall{step}"], numbers[f"cpu{step}"] = wall / VICTIMS, cpu / VICTIMS
+        batches = [await batch(step) for _ in range(BATCHES)]
+        numbers[f"wall{step}"] = sum(wall for wall, _ in batches) / (BATCHES * VICTIMS)
+        numbers[f"cpu{step}"] = sum(cpu for _, cpu in batches) / (BATCHES * VICTIMS)
         numbers[f"whole{step}"] = await repeat(p["ms"], lambda: exit_(p["child"], "ignore"))
     return numbers
 
@@ -188,10 +201,31 @@ async def task_run(p):
     return {"us": await timed(p, round_)}
 
 
+async def task_slow(p):
+    holder = await asyncio.create_subprocess_exec(p["lease"], p["copy"], str(p["delay"]), stdin=PIPE, stdout=PIPE)
+    total = 0.0
+    for _ in range(p["rounds"]):
+        holder.stdin.write(b"t")
+        assert await holder.stdout.readline() == b"held\n"
+        spawn = Stepped(start(p["copy"], stdio=("ignore",) * 3))
+        child = await spawn
+        total += spawn.us
+        await child.wait()
+        assert await holder.stdout.readline() == b"asked\n"
+        assert await holder.stdout.readline() == b"given up\n"
+    return {"us": total / p["rounds"]}
+
+
 async def task_capture(p):
-    await capture(p["child"], "give", "16")
+    text = p["as"] == "text"
+
+    async def output(mib):
+        stdout = await capture(p["child"], "words" if text else "give", str(mib))
+        return stdout.decode() if text else stdout
+
+    await output(16)
     begin = now()
-    stdout = await capture(p["child"], "give", str(p["mib"]))
+    stdout = await output(p["mib"])
     ms = (now() - begin) / 1000
     assert len(stdout) == p["mib"] * MIB
     return {"ms": ms}
@@ -227,6 +261,22 @@ def task_import(p, begin, imported):
     return {"import": (imported - begin) / 1000, "first": (now() - begin) / 1000}
 
 
+def task_starting(p):
+    """Milliseconds that the import adds to the start of a bare Python."""
+    import subprocess
+
+    def start(code):
+        begin = now()
+        subprocess.run([sys.executable, "-c", code], check=True)
+        return (now() - begin) / 1000
+
+    def median(values):
+        return sorted(values)[len(values) // 2]
+
+    pairs = [(start(""), start("import asyncio")) for _ in range(p["times"])]
+    return {"added": median([full for _, full in pairs]) - median([bare for bare, _ in pairs])}
+
+
 _, task, *words = sys.argv
 parameters = dict(word.split("=", 1) for word in words)
 parameters = {key: int(value) if value.isdigit() else value for key, value in parameters.items()}
@@ -239,6 +289,8 @@ from asyncio.subprocess import DEVNULL, PIPE
 try:
     if task == "import":
         result = task_import(parameters, began, import_ended)
+    elif task == "starting":
+        result = task_starting(parameters)
     else:
         # Not asyncio.run, which at its end would wait for threads that wait for live children.
         result = asyncio.new_event_loop().run_until_complete(globals()[f"task_{task}"](parameters))

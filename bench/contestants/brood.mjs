@@ -1,4 +1,4 @@
-import { bySpawnSync, contestant, count, pour, roundTrip } from "./javascript.mjs";
+import { bySpawnSync, contestant, count, parentOf, pour, roundTrip, withKeeper } from "./javascript.mjs";
 
 const MIB = 2 ** 20;
 const SIZES = { pipe64: undefined, pipe1m: MIB };
@@ -7,9 +7,10 @@ const SIZES = { pipe64: undefined, pipe1m: MIB };
 const entry = (pipe, kind) => (kind === "socket" ? "socket" : { pipe, size: SIZES[kind] });
 
 await contestant({
-  load: () => import("brood"),
-  use: ({ spawn, run, runSync }) => ({
+  module: "brood",
+  use: ({ spawn, run, runSync }, { contain }) => ({
     exit(file, stdio) {
+      if (contain !== undefined) return spawn(file, [], { stdio: "ignore", contain }).closed;
       if (stdio === "ignore") return spawn(file, [], { stdio: "ignore" }).exited;
       const child = spawn(file);
       child.stdin.end();
@@ -47,7 +48,11 @@ await contestant({
       if (!register()) throw new Error("not registered");
       return bySpawnSync(file);
     },
-    capture: async (file, mib) => (await run(file, ["give", `${mib}`], { encoding: "buffer" })).stdout.length,
+    async capture(file, mib, as) {
+      if (as === "text") return (await run(file, ["words", `${mib}`])).stdout.length;
+      return (await run(file, ["give", `${mib}`], { encoding: "buffer" })).stdout.length;
+    },
+    keeper: withKeeper(contain) ? async (file) => parentOf(spawn(file, ["idle"], { stdio: "ignore", contain }).pid) : undefined,
     echo(file) {
       const child = spawn(file, ["echo"], { stderr: "ignore" });
       return roundTrip(child.stdin, child.stdout);

@@ -1,6 +1,7 @@
 import { bySpawnSync, contestant, onlySockets } from "./javascript.mjs";
 
 const drained = async (stream) => (await new Response(stream).arrayBuffer()).byteLength;
+const lengthOf = async (text) => (await text).length;
 
 await contestant({
   use: () => ({
@@ -49,10 +50,11 @@ await contestant({
       if (api === "node") return bySpawnSync(file);
       return () => Bun.spawnSync([file, "say"], { stdio: ["ignore", "pipe", "pipe"] }).stdout.toString();
     },
-    async capture(file, mib) {
-      const child = Bun.spawn([file, "give", `${mib}`], { stdio: ["ignore", "pipe", "pipe"] });
-      const [bytes] = await Promise.all([drained(child.stdout), drained(child.stderr), child.exited]);
-      return bytes;
+    async capture(file, mib, as) {
+      const child = Bun.spawn([file, as === "text" ? "words" : "give", `${mib}`], { stdio: ["ignore", "pipe", "pipe"] });
+      const output = as === "text" ? lengthOf(child.stdout.text()) : drained(child.stdout);
+      const [length] = await Promise.all([output, drained(child.stderr), child.exited]);
+      return length;
     },
     echo(file) {
       const child = Bun.spawn([file, "echo"], { stdio: ["pipe", "pipe", "ignore"] });

@@ -1,7 +1,7 @@
 import { contestant, count, onlySockets, pour, roundTrip } from "./javascript.mjs";
 
 await contestant({
-  load: () => import("execa"),
+  module: "execa",
   use: ({ execa, execaSync }) => ({
     exit(file, stdio) {
       const child = execa(file, [], { stdio });
@@ -37,9 +37,10 @@ await contestant({
     },
     run: async (file) => (await execa(file, ["say"], { stdin: "ignore", stripFinalNewline: false })).stdout,
     runSync: (file) => () => execaSync(file, ["say"], { stdin: "ignore", stripFinalNewline: false }).stdout,
-    async capture(file, mib) {
-      const options = { stdin: "ignore", encoding: "buffer", maxBuffer: Number.POSITIVE_INFINITY };
-      return (await execa(file, ["give", `${mib}`], options)).stdout.length;
+    async capture(file, mib, as) {
+      const options = { stdin: "ignore", maxBuffer: Number.POSITIVE_INFINITY, stripFinalNewline: false };
+      if (as === "text") return (await execa(file, ["words", `${mib}`], options)).stdout.length;
+      return (await execa(file, ["give", `${mib}`], { ...options, encoding: "buffer" })).stdout.length;
     },
     echo(file) {
       const child = execa(file, ["echo"], { stdio: ["pipe", "pipe", "ignore"], buffer: false });

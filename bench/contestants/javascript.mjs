@@ -11,6 +11,8 @@
  * @typedef {object} Adapter
  * @property {(file: string, stdio: "ignore" | "pipe") => Promise<unknown>} exit Starts a child that ends by itself; settles
  * when it has ended and its pipes were read to their end. What it does before it returns is the spawn.
+ * @property {(file: string, stdio: "ignore" | "pipe") => Promise<{ closed: Promise<unknown> }>} [begin] Where `exit` waits for the
+ * child to be there, and leaves the event loop alone meanwhile: settles when it is there.
  * @property {(file: string, stdio: "ignore" | "pipe") => unknown} idle Starts a child that stays.
  * @property {(file: string) => () => Promise<unknown>} victim Starts a child that stays; gives what kills it and waits for its end.
  * @property {(file: string, mib: number, kind: string) => Promise<number>} receive Counts what a child writes.
@@ -18,8 +20,11 @@
  * @property {(file: string) => Promise<string>} run Runs a command for its text.
  * @property {(file: string, api: "own" | "node") => (() => string) | Promise<() => string>} runSync Gives what runs a command for
  * its text, blocking: by the library's own function, or by spawnSync of node:child_process.
- * @property {(file: string, mib: number) => Promise<number>} capture Runs a command for its bytes, gives how many there are.
+ * @property {(file: string, mib: number, as: "bytes" | "text") => Promise<number>} capture Runs a command for its bytes, or for its
+ * text; gives how many bytes, or characters, there are.
  * @property {(file: string) => () => Promise<unknown>} echo Starts a child that echoes; gives the round trip.
+ * @property {(file: string) => Promise<number>} [keeper] Starts a child that stays, and gives the pid of what keeps it.
+ * @property {(count: number) => Promise<Pick<Adapter, "exit" | "victim">[]>} [hosts] Makes so many hosts.
  */
 
 /** A contestant doesn't have what a row is about. */
@@ -29,6 +34,7 @@ const BLOCK = 65536;
 /** How many children are ended in a row, and how often before it counts. */
 const VICTIMS = 50;
 const WARM_BATCHES = 2;
+const BATCHES = 3;
 
 /** Milliseconds on the monotonic clock. */
 const now = () => performance.now();
@@ -83,27 +89,57 @@ const TASKS = {
     return { one: await lasting(p.ms, one), hundred: (await lasting(p.ms, hundred)) / 100 };
   },
 
+  /** Several ways to start a child, in one process, since its memory or its many children take long to be there. */
+  async calls(adapter, p) {
+    const stopwatch = await Stopwatch.make();
+    const runSync = await adapter.runSync(p.child, "node");
+    const ways = {
+      spawn: () => stopwatch.spawn(adapter, p.child, "ignore"),
+      pipes: () => adapter.exit(p.child, "pipe"),
+      execFile: () => adapter.run(p.child),
+      spawnSync: () => runSync(),
+    };
+    const numbers = {};
+    for (const [way, round] of Object.entries(ways)) {
+      await repeat(p.warm, round);
+      if (way === "spawn") stopwatch.reset();
+      numbers[way] = await lasting(p.ms, round);
+    }
+    return { ...numbers, blocked: stopwatch.us };
+  },
+
   /** How long the event loop stands still for a spawn, with more and more memory or fds. */
   async blocked(adapter, p) {
     const { openSync } = await import("node:fs");
     const held = [];
-    let inSpawn = 0;
-    const round = () => {
-      const begin = now();
-      const done = adapter.exit(p.child, p.stdio ?? "ignore");
-      inSpawn += now() - begin;
-      return done;
-    };
+    const stopwatch = await Stopwatch.make();
+    const round = () => stopwatch.spawn(adapter, p.child, p.stdio ?? "ignore");
     const numbers = {};
     await repeat(p.warm, round);
     for (const step of stepsOf(p)) {
       if (p.what === "fds") for (; held.length < step; ) held.push(openSync("/dev/null", "r"));
       else for (; held.length < step; ) held.push(new Uint8Array(2 ** 20).fill(1));
-      inSpawn = 0;
-      const { count } = await repeat(p.ms, round);
-      numbers[`us${step}`] = (inSpawn * 1000) / count;
+      stopwatch.reset();
+      await repeat(p.ms, round);
+      numbers[`us${step}`] = stopwatch.us;
+      numbers[`own${step}`] = stopwatch.ownUs;
     }
     return numbers;
+  },
+
+  /** The same, where the opening of the executable takes so long: see test/children/lease.c. */
+  async slow(adapter, p) {
+    const { spawn } = await import("node:child_process");
+    const holder = spawn(p.lease, [p.copy, `${p.delay}`], { stdio: ["pipe", "pipe", "inherit"] });
+    const said = listener(holder.stdout);
+    const stopwatch = await Stopwatch.make();
+    for (let i = 0; i < p.rounds; i++) {
+      holder.stdin.write("t");
+      await said("held\n");
+      await stopwatch.spawn(adapter, p.copy, "ignore");
+      await said("asked\ngiven up\n");
+    }
+    return { us: stopwatch.us };
   },
 
   /** Ends of children among others that live: from the kill until the end is known. And a spawn with exit among them. */
@@ -128,9 +164,9 @@ const TASKS = {
       };
       for (let i = 0; i < WARM_BATCHES; i++) await batch();
       wall = cpu = 0;
-      await batch();
-      numbers[`wall${step}`] = (wall * 1000) / VICTIMS;
-      numbers[`cpu${step}`] = cpu / VICTIMS;
+      for (let i = 0; i < BATCHES; i++) await batch();
+      numbers[`wall${step}`] = (wall * 1000) / (BATCHES * VICTIMS);
+      numbers[`cpu${step}`] = cpu / (BATCHES * VICTIMS);
       numbers[`whole${step}`] = await lasting(p.ms, () => adapter.exit(p.child, "ignore"));
     }
     return numbers;
@@ -160,11 +196,11 @@ const TASKS = {
   },
 
   async capture(adapter, p) {
-    await adapter.capture(p.child, 16);
+    await adapter.capture(p.child, 16, p.as);
     const begin = now();
-    const bytes = await adapter.capture(p.child, p.mib);
+    const count = await adapter.capture(p.child, p.mib, p.as);
     const ms = now() - begin;
-    if (bytes !== p.mib * 2 ** 20) throw new Error(`${bytes} bytes of ${p.mib} MiB`);
+    if (count !== p.mib * 2 ** 20) throw new Error(`${count} of ${p.mib} MiB`);
     return { ms };
   },
 
@@ -183,7 +219,129 @@ const TASKS = {
     const before = await keep(200);
     return { kib: ((await keep(p.alive)) - before) / p.alive };
   },
+
+  /** The memory of the process that keeps a child. */
+  async keeper(adapter, p) {
+    if (adapter.keeper === undefined) throw new Absence("there is none for each");
+    const { readFileSync } = await import("node:fs");
+    const sizes = readFileSync(`/proc/${await adapter.keeper(p.child)}/smaps_rollup`, "utf8");
+    const kib = (name) => Number(new RegExp(`^${name}:\\s*(\\d+)`, "m").exec(sizes)[1]);
+    return { resident: kib("Rss"), own: kib("Private_Clean") + kib("Private_Dirty") };
+  },
+
+  /** Many hosts, each with a child: what each of those costs. */
+  async hosts(adapter, p) {
+    const { readdirSync } = await import("node:fs");
+    const fds = () => readdirSync("/proc/self/fd").length;
+    const before = fds();
+    const hosts = await adapter.hosts(p.hosts);
+    const each = (fds() - before) / p.hosts;
+    const all = () => Promise.all(hosts.map((host) => host.exit(p.child, "ignore")));
+    const us = (await timed(p, all)) / p.hosts;
+    const exits = async () => {
+      const victims = await Promise.all(hosts.map((host) => host.victim(p.child)));
+      // What they still do to start is not part of their end.
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      const begin = now();
+      for (const end of victims) await end();
+      return ((now() - begin) * 1000) / p.hosts;
+    };
+    await exits();
+    return { us, exit: await exits(), fds: each };
+  },
 };
+
+/**
+ * How long the event loop stands still for a spawn: by the clock, and without the time in which it was ready to go on and
+ * others had the CPU (the second number of /proc/PID/schedstat, in nanoseconds).
+ */
+class Stopwatch {
+  static async make() {
+    const { openSync, readSync } = await import("node:fs");
+    const fd = openSync(`/proc/self/task/${process.pid}/schedstat`, "r");
+    const text = Buffer.alloc(80);
+    return new Stopwatch(() => Number(text.toString("latin1", 0, readSync(fd, text, 0, 80, 0)).split(" ")[1]) / 1e6);
+  }
+
+  constructor(waitedMs) {
+    this.waitedMs = waitedMs;
+    this.reset();
+  }
+
+  reset() {
+    this.ms = this.ownMs = this.count = 0;
+  }
+
+  get us() {
+    return (this.ms * 1000) / this.count;
+  }
+
+  get ownUs() {
+    return (this.ownMs * 1000) / this.count;
+  }
+
+  async spawn(adapter, file, stdio) {
+    const waited = this.waitedMs();
+    if (adapter.begin === undefined) {
+      const begin = now();
+      const closed = adapter.exit(file, stdio);
+      this.add(now() - begin, waited);
+      return closed;
+    }
+    // From the call until the child is there, without the time in which the event loop waited for events.
+    const before = performance.eventLoopUtilization();
+    const { closed } = await adapter.begin(file, stdio);
+    this.add(performance.eventLoopUtilization(before).active, waited);
+    return closed;
+  }
+
+  add(ms, waited) {
+    this.ms += ms;
+    this.ownMs += Math.max(0, ms - (this.waitedMs() - waited));
+    this.count++;
+  }
+}
+
+/** Gives what waits until a stream has given a text next. */
+function listener(stream) {
+  let text = "";
+  let heard = () => {};
+  stream.on("data", (chunk) => {
+    text += chunk;
+    heard();
+  });
+  return async (wanted) => {
+    while (text.length < wanted.length) await new Promise((resolve) => (heard = resolve));
+    if (!text.startsWith(wanted)) throw new Error(`${JSON.stringify(text)}, not ${JSON.stringify(wanted)}`);
+    text = text.slice(wanted.length);
+  };
+}
+
+/** What the process holds while it does its task: memory that is touched, and idle children. */
+async function burden(adapter, { child, resident = 0, others = 0 }) {
+  const held = [];
+  for (let i = 0; i < resident; i++) held.push(new Uint8Array(2 ** 20).fill(1));
+  for (let i = 0; i < others; i++) held.push(await adapter.idle(child, "ignore"));
+  return held;
+}
+
+/** Milliseconds that an import adds to the start of a bare Node: medians of many starts of each, in turn. */
+async function startingWith(module, times) {
+  const { spawnSync } = await import("node:child_process");
+  const start = (code) => {
+    const begin = now();
+    const { status } = spawnSync(process.execPath, ["--input-type=module", "-e", code], { stdio: "ignore" });
+    if (status !== 0) throw new Error(`${process.execPath} ended with ${status} on ${code}`);
+    return now() - begin;
+  };
+  const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
+  const [bare, full] = [[], []];
+  for (let i = 0; i < times; i++) {
+    bare.push(start(""));
+    full.push(start(`import ${JSON.stringify(module)}`));
+  }
+  return { added: median(full) - median(bare) };
+}
 
 async function throughput(p, move) {
   await move(16);
@@ -196,6 +354,14 @@ async function throughput(p, move) {
 export async function bySpawnSync(file) {
   const { spawnSync } = await import("node:child_process");
   return () => spawnSync(file, ["say"], { stdio: ["ignore", "pipe", "pipe"], encoding: "utf8" }).stdout;
+}
+
+/** Whether that means puts a process of its own above each command. */
+export const withKeeper = (contain) => contain === "keeper" || contain === "namespace";
+
+export async function parentOf(pid) {
+  const { readFileSync } = await import("node:fs");
+  return Number(/^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))[1]);
 }
 
 /** For contestants whose "pipe" is a socketpair, and which have no other. */
@@ -239,22 +405,32 @@ function readParameters(words) {
 /**
  * Does the task of the command line, prints its numbers, and ends.
  *
- * @param {{ load?: () => Promise<any>, use: (library: any) => Adapter }} contestant How it is imported; what is made of it.
+ * @param {{ module?: string, use: (library: any, parameters: any) => Adapter | Promise<Adapter> }} contestant What it imports;
+ * what is made of it.
  */
-export async function contestant({ load, use }) {
+export async function contestant({ module, use }) {
   const [task, ...words] = process.argv.slice(2);
   const parameters = readParameters(words);
   let result;
   try {
-    if (task === "import") {
-      if (load === undefined) throw new Absence("it is built in");
+    const load = () => (module === undefined ? undefined : import(module));
+    if (task === "import" || task === "starting") {
+      if (module === undefined) throw new Absence("it is built in");
+    }
+    if (task === "starting") {
+      result = await startingWith(module, parameters.times);
+    } else if (task === "import") {
       const begin = now();
       const library = await load();
       const imported = now();
-      await use(library).exit(parameters.child, "ignore");
+      await use(library, parameters).exit(parameters.child, "ignore");
       result = { import: imported - begin, first: now() - begin };
     } else {
-      result = await TASKS[task](use(await load?.()), parameters);
+      const adapter = await use(await load(), parameters);
+      const held = await burden(adapter, parameters);
+      result = await TASKS[task](adapter, parameters);
+      // Held to here.
+      held.length = 0;
     }
   } catch (error) {
     if (!(error instanceof Absence)) throw error;

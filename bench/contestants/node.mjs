@@ -1,7 +1,13 @@
 import { bySpawnSync, contestant, count, onlySockets, pour, roundTrip } from "./javascript.mjs";
 
+// Given by --import, so it has happened already: what is started here must really be on the other engine.
+if (process.execArgv.includes("brood/register")) {
+  const { register } = await import("brood/register");
+  if (!register()) throw new Error("not registered");
+}
+
 await contestant({
-  load: () => import("node:child_process"),
+  module: "node:child_process",
   use: ({ spawn, execFile }) => ({
     exit(file, stdio) {
       const child = spawn(file, [], { stdio });
@@ -43,7 +49,10 @@ await contestant({
     },
     run: (file) => captured(execFile, file, ["say"], "utf8"),
     runSync: bySpawnSync,
-    capture: async (file, mib) => (await captured(execFile, file, ["give", `${mib}`], "buffer")).length,
+    async capture(file, mib, as) {
+      if (as === "text") return (await captured(execFile, file, ["words", `${mib}`], "utf8")).length;
+      return (await captured(execFile, file, ["give", `${mib}`], "buffer")).length;
+    },
     echo(file) {
       const child = spawn(file, ["echo"], { stdio: ["pipe", "pipe", "ignore"] });
       return roundTrip(child.stdin, child.stdout);

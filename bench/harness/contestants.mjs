@@ -15,12 +15,24 @@ const modules = `${root}node_modules/`;
  * @property {string} title
  * @property {string} color In the plots.
  * @property {number} warm Part of a row's warm-up that it needs: compilers at run time need it all.
+ * @property {Record<string, string | number>} [parameters] What it is told besides a task's own.
  * @property {() => { command: string[], version: string } | { absent: string }} find
  */
 
 const program = (name) => `${root}bench/contestants/${name}`;
-const inNode = (name) => [process.execPath, "--expose-gc", program(name)];
+const inNode = (name, ...flags) => [process.execPath, "--expose-gc", ...flags, program(name)];
 const versionIn = (path) => JSON.parse(readFileSync(path, "utf8")).version;
+
+/** brood in one of its ways: only `brood` itself tells the version. */
+const way = (id, title, color, command, parameters) => ({
+  id,
+  title,
+  color,
+  warm: 1,
+  parameters,
+  find: () => ({ command, version: "" }),
+});
+const contained = (means, color) => way(means, `\`"${means}"\``, color, inNode("brood.mjs"), { contain: means });
 
 /** @type {Contestant[]} */
 export const contestants = [
@@ -80,7 +92,23 @@ export const contestants = [
       return { command: ["python3", program("asyncio.py")], version: version.replace("Python ", "") };
     },
   },
+  way("host", "brood, through a host", "#56b4e9", inNode("host.mjs")),
+  way("relay", "brood, through a relay", "#999999", inNode("host.mjs"), { relay: 1 }),
+  way("registered", "the same on brood", "#0072b2", inNode("node.mjs", "--import", "brood/register")),
+  contained("group", "#009e73"),
+  contained("keeper", "#d55e00"),
+  way("keeper-host", '`"keeper"`, through a host', "#e69f00", inNode("host.mjs"), { contain: "keeper" }),
+  contained("namespace", "#cc79a7"),
+  contained("cgroup", "#56b4e9"),
 ];
+
+/** Who takes part where a question doesn't say it. */
+const EVERYBODY = ["c", "brood", "node", "execa", "bun", "asyncio"];
+
+/** Those that a question asks, in its order. @returns {Contestant[]} */
+export function contestantsOf(question) {
+  return (question.contestants ?? EVERYBODY).map((wanted) => contestants.find(({ id }) => id === wanted));
+}
 
 /** The package's install script puts the binary in its bin/; where scripts don't run it stays in the platform's package. */
 function bunBinaries() {

@@ -3,16 +3,15 @@
  * a number, lines over it. Bars from the least to the greatest sample, a dot at the median.
  */
 
-import { contestants } from "./contestants.mjs";
 import { digits, median } from "./numbers.mjs";
 
 const WIDTH = 760;
-const LEFT = 190;
+const LEFT = 300;
 const RIGHT = 20;
 const LINE = 13;
 const STYLE = "font-family: sans-serif; font-size: 11px";
 
-const escapeText = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;");
+const escapeText = (text) => text.replaceAll("`", "").replace(/&/g, "&amp;").replace(/</g, "&lt;");
 const place = (value) => String(Math.round(value * 10) / 10);
 
 /** A logarithmic scale with ticks at 1, 2, 5 times powers of ten. */
@@ -35,13 +34,13 @@ const isPower = (tick) => Math.abs(Math.log10(tick) - Math.round(Math.log10(tick
 const tickText = (tick) => (tick >= 1 ? tick.toLocaleString("en") : String(Number(tick.toPrecision(1))));
 
 /** The contestants that have samples in these rows. */
-const taking = (rows, results) => contestants.filter(({ id }) => rows.some((row) => results[row.id][id].samples));
+const taking = (rows, results, contestants) => contestants.filter(({ id }) => rows.some((row) => results[row.id][id].samples));
 
 function legend(shown, y) {
   let x = LEFT;
   const parts = [];
   for (const { title, color } of shown) {
-    parts.push(`<circle cx="${x}" cy="${y}" r="4" fill="${color}"/><text x="${x + 8}" y="${y + 4}">${title}</text>`);
+    parts.push(`<circle cx="${x}" cy="${y}" r="4" fill="${color}"/><text x="${x + 8}" y="${y + 4}">${escapeText(title)}</text>`);
     x += 26 + title.length * 6.2;
   }
   return parts.join("\n");
@@ -61,24 +60,24 @@ function frame(title, height, body) {
 }
 
 /** All plots of a question, as one picture. */
-export function plot(question, rows, results) {
+export function plot(question, rows, results, contestants) {
   const title = `${question.name}: ${rows[0].unit === "GB/s" ? "more" : "less"} is better`;
-  return question.lines ? lines(title, rows, results) : dots(title, rows, results);
+  return question.lines ? lines(title, rows, results, contestants) : dots(title, rows, results, contestants);
 }
 
-function dots(title, rows, results) {
+function dots(title, rows, results, contestants) {
   const body = [];
   let y = 20;
-  body.push(legend(taking(rows, results), y));
+  body.push(legend(taking(rows, results, contestants), y));
   // Rows of different units, or of very different sizes, have axes of their own.
-  for (const group of groupsOf(rows, results)) {
+  for (const group of groupsOf(rows, results, contestants)) {
     const samples = group.flatMap((row) => contestants.flatMap(({ id }) => results[row.id][id].samples ?? []));
     const { at, ticks } = logScale(samples.map(atLeast), LEFT, WIDTH - RIGHT);
     const top = y + 14;
     const below = body.length;
     y = top;
     for (const row of group) {
-      const taken = taking([row], results);
+      const taken = taking([row], results, contestants);
       y += 8;
       body.push(
         `<text x="${LEFT - 12}" y="${place(y + (taken.length * LINE) / 2 + 4)}" text-anchor="end">${escapeText(row.title)}</text>`,
@@ -102,7 +101,7 @@ function dots(title, rows, results) {
 
 const atLeast = (value) => Math.max(value, 0.01);
 
-function groupsOf(rows, results) {
+function groupsOf(rows, results, contestants) {
   const groups = [];
   const middleOf = (row) => median(contestants.flatMap(({ id }) => results[row.id][id].samples ?? []));
   for (const row of rows) {
@@ -123,9 +122,9 @@ function whisker(samples, color, at) {
   );
 }
 
-function lines(title, rows, results) {
+function lines(title, rows, results, contestants) {
   const series = [...new Set(rows.filter((row) => row.x !== undefined).map((row) => row.series))];
-  const body = [legend(taking(rows, results), 20)];
+  const body = [legend(taking(rows, results, contestants), 20)];
   const gap = 60;
   const width = (WIDTH - RIGHT - gap * series.length) / series.length;
   const [top, bottom] = [40, 250];

@@ -1,36 +1,50 @@
 /**
- * Results -> the generated parts of docs/performance.md, and its plots. Pure.
+ * Results -> the generated parts of the documents, and the plots. Pure.
  */
 
-import { contestants } from "./contestants.mjs";
+import { contestants, contestantsOf } from "./contestants.mjs";
 import { digits, formatSamples, ratio } from "./numbers.mjs";
 import { plot } from "./plot.mjs";
 import { soakPlot } from "./soak-plot.mjs";
+import { targetTable } from "./targets.mjs";
 
 const FOOTNOTES = "abcdefghijklmnopqrstuvwxyz";
+export const PERFORMANCE = "docs/performance.md";
+
+/** Where a question's table is. */
+export const documentOf = (question) => question.document ?? PERFORMANCE;
 
 /**
- * Gives the document with its generated parts made anew, and the plots by file name.
+ * Gives the documents with their generated parts made anew, but those of which there are no results, and the plots by file name.
  *
  * @param {import("./questions.mjs").Question[]} questions
  * @param {Record<string, any>} results By question.
- * @param {string} document
+ * @param {Record<string, string>} before The documents by path.
  */
-export function report(questions, results, document) {
+export function report(questions, results, before) {
+  const documents = { ...before };
   const plots = {};
-  let text = replace(document, "setting", settingOf(Object.values(results)));
-  for (const question of questions) {
-    const result = results[question.name];
-    const rows = question.measurements.flatMap((measurement) => measurement.rows);
-    plots[`${question.name}.svg`] = plot(question, rows, result.rows);
-    const image = `![${altText(rows)}](performance/${question.name}.svg)`;
-    text = replace(text, question.name, `${table(rows, result.rows)}\n\n${image}`);
+  const put = (path, name, content) => {
+    documents[path] = replace(documents[path], name, content);
+  };
+  const answered = questions.filter(({ name }) => results[name] !== undefined);
+  for (const question of answered) {
+    const { rows: kept } = results[question.name];
+    const rows = question.measurements.flatMap((measurement) => measurement.rows).filter(({ id }) => kept[id] !== undefined);
+    const shown = contestantsOf(question).map((one) => ({ ...one, title: question.titles?.[one.id] ?? one.title }));
+    const cells = Object.fromEntries(rows.map(({ id }) => [id, kept[id].cells]));
+    plots[`${question.name}.svg`] = plot(question, rows, cells, shown);
+    const image = `![Plot of: ${rows.map((row) => row.title).join("; ")}](performance/${question.name}.svg)`;
+    put(documentOf(question), question.name, `${table(question, rows, cells, shown)}\n\n${image}`);
   }
   const { points } = results.soak;
   plots["soak.svg"] = soakPlot(points);
-  text = replace(text, "soak", `${soakTable(points)}\n\n![Plot of: memory, fds and latency over the soak](performance/soak.svg)`);
-  text = replace(text, "instructions", instructionsTable(results.instructions.counts));
-  return { text, plots };
+  const soakImage = "![Plot of: memory, fds and latency over the soak](performance/soak.svg)";
+  put(PERFORMANCE, "soak", `${soakTable(points)}\n\n${soakImage}`);
+  put(PERFORMANCE, "instructions", instructionsTable(results.instructions.counts));
+  put(PERFORMANCE, "setting", settingOf(answered, results));
+  put(PERFORMANCE, "targets", align(targetTable(results)));
+  return { documents, plots };
 }
 
 /** At the beginning (compiled by then), half way and at the end. */
@@ -61,41 +75,63 @@ function replace(document, name, content) {
   return `${document.slice(0, from)}${begin}\n\n${content}\n\n${document.slice(to)}`;
 }
 
-const altText = (rows) => `Plot of: ${rows.map((row) => row.title).join("; ")}`;
-
-/** What the numbers were made with; where parts were measured at different times, all that there were. */
-function settingOf(results) {
-  const all = (pick) => [...new Set(results.map((result) => pick(result.setting)).filter(Boolean))].join(" and ");
-  const versions = contestants.flatMap(({ id, title }) => {
-    const found = all((setting) => setting.versions[id]);
-    return found === "" ? [] : [`${id === "node" ? "Node" : id === "asyncio" ? "Python" : title} ${found}`];
-  });
-  const kernel = `Linux ${all((setting) => setting.kernel)} on ${all((setting) => setting.architecture)}`;
-  const pages = `transparent huge pages: ${all((setting) => setting.hugePages)}`;
-  return `Measured with ${versions.join(", ")}; ${kernel}; ${pages}.`;
+/** What the numbers were made with; where rows were measured in different runs, which in which. */
+function settingOf(questions, results) {
+  const runs = {};
+  for (const { name } of questions) {
+    for (const [begun, setting] of Object.entries(results[name].runs)) {
+      runs[begun] ??= { setting, names: [] };
+      runs[begun].names.push(name);
+    }
+  }
+  const all = Object.entries(runs).sort(([one], [other]) => (one < other ? -1 : 1));
+  if (all.length === 1) return `All tables but the last two are of one run: ${described(all[0][1].setting)}`;
+  return all.map(([, { setting, names }]) => `- ${names.join(", ")}: ${described(setting)}`).join("\n");
 }
 
-function table(rows, results) {
+function described({ begun, rounds, minutes, otherCPUsBusy, stolen, note, versions, kernel, architecture, hugePages }) {
+  const used = contestants
+    .filter(({ id }) => versions[id] !== undefined)
+    .map(({ id, title }) => `${id === "node" ? "Node" : id === "asyncio" ? "Python" : title} ${versions[id]}`);
+  const made = `${used.join(", ")}; Linux ${kernel} on ${architecture}, transparent huge pages ${hugePages}`;
+  const when = `${begun.replace("T", " ")} UTC`;
+  if (note !== undefined) return `${when}, ${note}; ${made}.`;
+  const lasted = `${when}, ${rounds} ${rounds === 1 ? "round" : "rounds"} in ${Math.ceil(minutes)} minutes`;
+  const quiet = `the CPUs that were not measured on were busy for ${otherCPUsBusy}% of the time, ${stolen}% of the time went to other machines`;
+  return `${lasted}; ${quiet}; ${made}.`;
+}
+
+function table(question, rows, results, shown) {
+  const base = question.base ?? "c";
+  const [over, of] = question.gain ?? ["node", "brood"];
+  const hasGain = [over, of].every((id) => shown.some((one) => one.id === id));
   const reasons = [];
-  const cells = rows.map((row) => {
-    const result = results[row.id];
-    const cell = ({ id }) => {
-      const { samples, absent } = result[id];
-      if (samples === undefined) {
-        if (!reasons.includes(absent)) reasons.push(absent);
-        return `– (${FOOTNOTES[reasons.indexOf(absent)]})`;
-      }
-      const times = id !== "c" && result.c.samples ? ` ×${digits(ratio(samples, result.c.samples, row.unit))}` : "";
-      return `${formatSamples(samples, row.unit)}${times}`;
-    };
-    const { brood, node } = result;
-    const gain = brood.samples && node.samples ? digits(ratio(node.samples, brood.samples, row.unit)) : "–";
-    return [row.title, ...contestants.map(cell), gain];
-  });
-  const head = ["", ...contestants.map(({ title }) => title), "node / brood"];
+  const cell = (row, { id }) => {
+    const { samples, absent } = results[row.id][id];
+    if (samples === undefined) {
+      if (!reasons.includes(absent)) reasons.push(absent);
+      return `– (${FOOTNOTES[reasons.indexOf(absent)]})`;
+    }
+    const others = results[row.id][base].samples;
+    const times = id !== base && others ? ` ×${digits(ratio(samples, others, row.unit))}` : "";
+    return `${formatSamples(samples, row.unit)}${times}`;
+  };
+  const gain = (row) => {
+    const [one, other] = [results[row.id][over].samples, results[row.id][of].samples];
+    return one && other ? digits(ratio(one, other, row.unit)) : "–";
+  };
+  const lines = question.transposed
+    ? [["", ...rows.map(({ title }) => title)], ...shown.map((one) => [one.title, ...rows.map((row) => cell(row, one))])]
+    : [
+        ["", ...shown.map(({ title }) => title), ...(hasGain ? [`${idTitle(over)} / ${idTitle(of)}`] : [])],
+        ...rows.map((row) => [row.title, ...shown.map((one) => cell(row, one)), ...(hasGain ? [gain(row)] : [])]),
+      ];
   const notes = reasons.map((reason, i) => `(${FOOTNOTES[i]}) ${reason}`).join("; ");
-  return align([head, ...cells]) + (notes === "" ? "" : `\n\n${notes}.`);
+  return align(lines) + (notes === "" ? "" : `\n\n${notes}.`);
 }
+
+/** Short enough for two in the head of a column. */
+const idTitle = (id) => ({ registered: "brood" })[id] ?? id;
 
 /** A Markdown table as the formatter wants it. */
 function align([head, ...body]) {
