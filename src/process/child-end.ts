@@ -277,7 +277,7 @@ export class ChildEnd implements Mortal, EndsWithUs {
   async #cut(makeError: ((what: string) => Error) | undefined): Promise<void> {
     const { pipes, told } = this.#parts;
     if (pipes.open === 0) return;
-    const holders = await findHolders(pipes.links(), REASONABLE_MS);
+    const holders = await findHolders(pipes.links(), this.pid, REASONABLE_MS);
     // Meanwhile they may have come to their ends by themselves, or do so now.
     const held = pipes.cut(makeError && ((fd) => makeError(`fd ${fd} of ${describeCommand(told)}`)));
     if (held.length === 0) return;

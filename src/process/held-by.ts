@@ -9,18 +9,22 @@ import type { Holder } from "../errors.js";
 /** So many links are read before the event loop has its turn. They are in memory: a turn of the thread pool costs more. */
 const LINKS_PER_TURN = 200;
 
+/** The kernel's own limit of pids, PID_MAX_LIMIT. */
+const ABOVE_ALL = 2 ** 22;
+
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /**
  * Finds the processes that hold these pipes, but for our own. `targets` gives the child's fd of each link,
  * such as "pipe:[4711]". Processes of other users can't be looked into, and are not found.
  *
- * @returns those that are found within so many milliseconds; the newest processes are looked at first.
+ * @returns those that are found within so many milliseconds. What started after the child `pid` is looked at first: most
+ * holders descend from it.
  */
-export async function findHolders(targets: ReadonlyMap<string, number>, ms: number): Promise<Holder[]> {
+export async function findHolders(targets: ReadonlyMap<string, number>, pid: number, ms: number): Promise<Holder[]> {
   const deadline = performance.now() + ms;
   const found: Holder[] = [];
-  for (const step of search(targets)) {
+  for (const step of search(targets, pid)) {
     if (step === undefined) await turn();
     else found.push({ pid: Number(step.pid), command: await commandOf(step.pid, deadline), fds: step.fds });
     if (performance.now() > deadline) break;
@@ -29,10 +33,10 @@ export async function findHolders(targets: ReadonlyMap<string, number>, ms: numb
 }
 
 /** The same, blocking. Of a process only its name is told: reading its command line can take long. */
-export function findHoldersSync(targets: ReadonlyMap<string, number>, ms: number): Holder[] {
+export function findHoldersSync(targets: ReadonlyMap<string, number>, pid: number, ms: number): Holder[] {
   const deadline = performance.now() + ms;
   const found: Holder[] = [];
-  for (const step of search(targets)) {
+  for (const step of search(targets, pid)) {
     if (step !== undefined) found.push({ pid: Number(step.pid), command: `[${nameOf(step.pid)}]`, fds: step.fds });
     if (performance.now() > deadline) break;
   }
@@ -40,10 +44,12 @@ export function findHoldersSync(targets: ReadonlyMap<string, number>, ms: number
 }
 
 /** Gives each process that is found; undefined from time to time, for a pause. */
-function* search(targets: ReadonlyMap<string, number>): Generator<{ pid: string; fds: number[] } | undefined> {
+function* search(targets: ReadonlyMap<string, number>, child: number): Generator<{ pid: string; fds: number[] } | undefined> {
   const pids = entries("/proc").filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
+  // Numbers are given in order, and from the lowest on again after the highest.
+  const age = (pid: string): number => (Number(pid) + ABOVE_ALL - child) % ABOVE_ALL;
   let links = 0;
-  for (const pid of pids.sort((a, b) => Number(b) - Number(a))) {
+  for (const pid of pids.sort((a, b) => age(a) - age(b))) {
     const held = new Set<number>();
     for (const fd of entries(`/proc/${pid}/fd`)) {
       const target = targets.get(linkOf(pid, fd));

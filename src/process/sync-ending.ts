@@ -129,7 +129,7 @@ export class SyncEnding {
     const open = this.#open();
     if (open.length === 0) return;
     const links = new Map(open.map((pipe) => [this.#child.link(pipe), pipe.target]));
-    this.#heldBy = findHoldersSync(links, REASONABLE_MS);
+    this.#heldBy = findHoldersSync(links, this.#child.pid, REASONABLE_MS);
     for (const pipe of open) this.#child.close(pipe);
     this.#drained = false;
   }
