@@ -3,11 +3,11 @@
  * and for the time of each call ChildProcess spawns on brood's. A call is synchronous, so nobody else notices.
  */
 
-import { obstacle, spawnOnBrood, useHandles } from "./engine.js";
+import { areAlone, obstacle, spawnOnBrood, useHandles } from "./engine.js";
 import { wrap } from "./functions.js";
 import { type NodeChild, nodeChildProcess } from "./node-internals.js";
-import { isRegistered } from "./registration.js";
-import { syncObstacle, syncOnBrood } from "./sync.js";
+import { isRegistered, isRegisteredAlone } from "./registration.js";
+import { isSyncAlone, syncObstacle, syncOnBrood } from "./sync.js";
 
 const Nodes = nodeChildProcess.ChildProcess;
 
@@ -26,8 +26,14 @@ function onBrood(call: () => unknown): unknown {
   }
 }
 
-const asynchronous = { ours: () => obstacle() === undefined, call: onBrood };
-const synchronous = { ours: () => syncObstacle() === undefined, call: syncOnBrood };
+/** Whether nobody else sees what is handed to ChildProcess. */
+function alone(): boolean {
+  const { spawn } = Nodes.prototype;
+  return isRegisteredAlone() || areAlone(spawn, spawn);
+}
+
+const asynchronous = { ours: () => obstacle() === undefined, alone, call: onBrood };
+const synchronous = { ours: () => syncObstacle() === undefined, alone: isSyncAlone, call: syncOnBrood };
 
 /** As Node's, on brood's engine. */
 export const spawn = wrap(nodeChildProcess.spawn, asynchronous);

@@ -3,13 +3,26 @@
  * spawn() do the rest with it.
  */
 
+import { channel } from "node:diagnostics_channel";
 import { readAdded } from "./added-options.js";
 import { ProcessHandle } from "./handle.js";
-import { type Handle, lookAtNode, lookedOnce, makeHandles, type NodeChild, type NodeShape, release } from "./node-internals.js";
+import {
+  type Handle,
+  lookAtNode,
+  lookedOnce,
+  makeHandles,
+  type NodeChild,
+  type NodeShape,
+  nodeChildProcess,
+  release,
+} from "./node-internals.js";
 import { isOwnEnvironment, spellOutEnvironment } from "./own-environment.js";
 import { addCause } from "./spawn-failure.js";
 
-type Spawn = NodeChild["spawn"];
+export type Spawn = NodeChild["spawn"];
+
+/** Who subscribes to these is told of the options. */
+const tracing = ["start", "end", "asyncStart", "asyncEnd", "error"].map((name) => channel(`tracing:child_process.spawn:${name}`));
 
 /** How Node's ChildProcess is made, or why brood can't stand in. */
 const look = lookedOnce(lookAtNode);
@@ -18,6 +31,17 @@ const look = lookedOnce(lookAtNode);
 export function obstacle(): string | undefined {
   const found = look();
   return found instanceof Error ? found.message : undefined;
+}
+
+/** Whether nobody else sees what a function of Node's hands to ChildProcess, whose spawn() is `ours` over `nodes`. */
+export function areAlone(ours: Spawn, nodes: Spawn): boolean {
+  const shape = look();
+  return (
+    !(shape instanceof Error) &&
+    nodes === shape.spawn &&
+    nodeChildProcess.ChildProcess.prototype.spawn === ours &&
+    !tracing.some(({ hasSubscribers }) => hasSubscribers)
+  );
 }
 
 /** `options.brood` of a call whose options Node does not hand on to ChildProcess. */

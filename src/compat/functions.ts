@@ -11,8 +11,10 @@ type AnyFunction = (...args: any[]) => any;
 
 /** What is done around a call. */
 interface Around {
-  /** Whether brood's engine will spawn: only it knows what stands for our environment. */
+  /** Whether brood's engine will spawn. */
   ours(): boolean;
+  /** Whether it alone sees what Node hands on: nobody else knows what stands for our environment. */
+  alone(): boolean;
   call(call: () => unknown): unknown;
 }
 
@@ -32,7 +34,8 @@ function dress<Original extends AnyFunction>(original: Original, { name }: AnyFu
     if (!around.ours()) return original(...args);
     const options = args.slice(1).find((arg) => typeof arg === "object" && arg !== null && !Array.isArray(arg));
     const added = (options as { brood?: unknown } | undefined)?.brood;
-    return around.call(() => withAdded(added, () => original(...withOwnEnvironment(args, hasArguments))));
+    const given = around.alone() ? withOwnEnvironment(args, hasArguments) : args;
+    return around.call(() => withAdded(added, () => original(...given)));
   };
   Object.defineProperty(dressed, "name", { value: original.name, configurable: true });
   Object.defineProperty(dressed, "length", { value: original.length, configurable: true });

@@ -61,6 +61,8 @@ export interface NodeShape {
   form: Form;
   /** The class of its own handles. */
   Process: unknown;
+  /** Its own spawn(); undefined: somebody has wrapped it. */
+  spawn: NodeChild["spawn"] | undefined;
 }
 
 type NodeApi = Omit<typeof childProcess, "ChildProcess"> & { ChildProcess: { new (): NodeChild; prototype: NodeChild } };
@@ -165,9 +167,11 @@ export function lookAtNode(): NodeShape {
   expect(typeof native.onexit === "function", "its _handle has no onexit()");
 
   const calls: unknown[][] = [];
+  let files: string[] = [];
   const note: Handle = {
     onexit: native.onexit,
     spawn: (...received) => {
+      files = filesOfCallers();
       calls.push(received);
       return -EINVAL;
     },
@@ -199,7 +203,30 @@ export function lookAtNode(): NodeShape {
   expect(ignored?.type === "ignore" && inherited?.type === "inherit" && inherited.fd === 2, "its _handle's stdio is another");
   expect(piped?.type === "pipe" && typeof piped.handle?.open === "function", "its _handle's pipes are others");
   release(form, native);
-  return { form, Process: native.constructor };
+  const [note1, nodes, us] = files;
+  const own = nodes?.startsWith("node:") === true && us === note1;
+  return { form, Process: native.constructor, spawn: own ? ChildProcess.prototype.spawn : undefined };
+}
+
+/** Gives the files of the functions on the stack, that of the caller first; none, if this can't be had. */
+function filesOfCallers(): string[] {
+  const before = { stackTraceLimit: Error.stackTraceLimit, prepareStackTrace: Error.prepareStackTrace };
+  const holder: { stack?: unknown } = {};
+  try {
+    Error.stackTraceLimit = 3;
+    Error.prepareStackTrace = (_, frames) => frames.map((frame) => frame.getFileName() ?? "");
+    Error.captureStackTrace(holder, filesOfCallers);
+    return Array.isArray(holder.stack) ? holder.stack : [];
+  } catch {
+    // Frozen intrinsics.
+    return [];
+  } finally {
+    try {
+      Object.assign(Error, before);
+    } catch {
+      // They were not changed.
+    }
+  }
 }
 
 /** Has something of Node's looked at once: gives what it is like, or why brood can't stand in for it. */

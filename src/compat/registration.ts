@@ -4,7 +4,7 @@
 
 import { syncBuiltinESMExports } from "node:module";
 import { debuglog } from "node:util";
-import { obstacle, spawnOnBrood, useHandles } from "./engine.js";
+import { areAlone, obstacle, type Spawn, spawnOnBrood, useHandles } from "./engine.js";
 import { wrap } from "./functions.js";
 import { type NodeChild, nodeChildProcess, type Patch } from "./node-internals.js";
 import { patchSync, syncObstacle } from "./sync.js";
@@ -15,6 +15,8 @@ const MARK = Symbol.for("brood.register");
 
 /** What is to be undone. */
 let patches: Patch[] | undefined;
+/** spawn() of ours, and Node's below it. */
+let spawns: { ours: Spawn; nodes: Spawn } | undefined;
 
 /**
  * Puts brood's engine under `node:child_process`. Importing `brood/register` has done it already.
@@ -59,6 +61,11 @@ export function isRegistered(): boolean {
   return patches !== undefined || (typeof spawn === "function" && MARK in spawn);
 }
 
+/** Whether nobody else sees what is handed to ChildProcess, which this copy of the package has registered. */
+export function isRegisteredAlone(): boolean {
+  return spawns !== undefined && areAlone(spawns.ours, spawns.nodes);
+}
+
 /** All that starts a child asynchronously comes through here. */
 function patchSpawn(): Patch {
   const { prototype } = nodeChildProcess.ChildProcess;
@@ -69,10 +76,12 @@ function patchSpawn(): Patch {
   }
   Object.defineProperty(spawn, MARK, { value: true });
   prototype.spawn = spawn;
+  spawns = { ours: spawn, nodes };
   return {
     undo() {
       // Who has wrapped ours since keeps it, without effect.
       active = false;
+      spawns = undefined;
       if (prototype.spawn === spawn) prototype.spawn = nodes;
     },
   };
@@ -82,7 +91,7 @@ function patchSpawn(): Patch {
 function patchFunction<Name extends "spawn" | "exec" | "execFile" | "fork">(name: Name): Patch {
   const nodes = nodeChildProcess[name];
   let active = true;
-  const wrapped = wrap(nodes, { ours: () => active, call: (call) => call() });
+  const wrapped = wrap(nodes, { ours: () => active, alone: isRegisteredAlone, call: (call) => call() });
   nodeChildProcess[name] = wrapped;
   return {
     undo() {

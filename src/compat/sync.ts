@@ -16,11 +16,19 @@ interface Binding {
 }
 
 const look = lookedOnce(lookAtNode);
+/** What this copy of the package has put there. */
+let ours: NativeSpawn | undefined;
 
 /** Says why the synchronous functions stay on Node's engine; undefined: they need not. */
 export function syncObstacle(): string | undefined {
   const found = look();
   return found instanceof Error ? found.message : undefined;
+}
+
+/** Whether nobody else sees what is handed to Node's native part. */
+export function isSyncAlone(): boolean {
+  const binding = look();
+  return !(binding instanceof Error) && (binding.spawn === ours || isNative(binding.spawn));
 }
 
 /** Puts brood's engine under spawnSync, execSync and execFileSync; where it can't be done Node's stays. */
@@ -32,6 +40,7 @@ export function patchSync(): Patch {
   const spawn = (request: SyncRequest): SyncResult => (active ? spawnSyncOnBrood : nodes)(request);
   Object.defineProperty(spawn, MARK, { value: true });
   binding.spawn = spawn;
+  ours = spawn;
   return {
     undo() {
       // Who has wrapped ours since keeps it, without effect.
@@ -72,6 +81,7 @@ function lookAtNode(): Binding {
   const binding = bindingOf("spawn_sync");
   expect(typeof binding?.spawn === "function", "there is none");
   if (MARK in binding.spawn) return binding;
+  expect(isNative(binding.spawn), "somebody has wrapped it");
   const nodes = binding.spawn;
   const calls: SyncRequest[] = [];
   const output = [null, Buffer.from("out"), null];
@@ -109,12 +119,19 @@ function lookAtNode(): Binding {
   return binding;
 }
 
+function isNative(spawn: NativeSpawn): boolean {
+  return Function.prototype.toString.call(spawn).includes("[native code]");
+}
+
 /** Its deprecation is about programs that depend on it. This one looks, and can do without. */
 function bindingOf(name: string): Binding {
+  const { binding } = process as unknown as { binding(name: string): Binding };
   const before = process.noDeprecation;
+  // By --no-deprecation, which makes it read-only.
+  if (before) return binding(name);
   process.noDeprecation = true;
   try {
-    return (process as unknown as { binding(name: string): Binding }).binding(name);
+    return binding(name);
   } finally {
     if (before === undefined) Reflect.deleteProperty(process, "noDeprecation");
     else process.noDeprecation = before;

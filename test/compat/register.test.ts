@@ -316,3 +316,68 @@ test("what a call says about the environment and where its options stand is kept
   await said(broods.spawn("pwd", [], options));
   assert.deepEqual(Object.keys(options), ["cwd"], "the caller's options are left alone");
 });
+
+/** Who wraps ChildProcess looks for PATH in what it is told, as nyc does, and adds it where there is none. */
+const WRAPPER = `
+  const { prototype } = cp.ChildProcess;
+  const wrapped = prototype.spawn;
+  prototype.spawn = function (options) {
+    if (options.file !== "-") console.log(options.envPairs.filter((pair) => /^(OWN|PATH)=/.test(pair)).length);
+    return wrapped.call(this, options);
+  };`;
+
+for (const [when, before, after] of [
+  ["since", "", WRAPPER],
+  ["before", WRAPPER, ""],
+] as const) {
+  test(`who has wrapped ChildProcess ${when} is told of our environment`, async () => {
+    const { stdout, stderr } = await runNode(
+      `import cp from "node:child_process";
+      process.env.OWN = "own";
+      ${before}
+      const { register } = await import(${JSON.stringify(REGISTER)});
+      const broods = await import(${JSON.stringify(import.meta.resolve("brood/child_process"))});
+      ${after}
+      const said = ({ execFile }) => new Promise((resolve) => execFile("sh", ["-c", "echo $OWN"], (error, out) => resolve(out.trim())));
+      console.log(await said(cp));
+      console.log(await said(broods));`,
+    );
+    assert.deepEqual([stdout, stderr], ["2\nown\n2\nown\n", ""]);
+  });
+}
+
+test("who has wrapped the native part of spawnSync keeps it in use", async () => {
+  const { stdout, stderr } = await runNode(
+    `import cp from "node:child_process";
+    const binding = process.binding("spawn_sync");
+    const nodes = binding.spawn;
+    binding.spawn = (options) => { console.log("wrapped", options.file); return nodes.call(binding, options); };
+    const { register } = await import(${JSON.stringify(REGISTER)});
+    console.log(register(), String(cp.execFileSync("echo", ["said"])).trim());`,
+    { env: { NODE_DEBUG: "brood" } },
+  );
+  assert.equal(stdout, "wrapped echo\ntrue said\n");
+  assert.match(stderr, /execFileSync stay Node's: .* somebody has wrapped it/);
+});
+
+test("subscribers of Node's tracing channel are told of our environment", async () => {
+  const { stdout } = await runNode(
+    `import cp from "node:child_process";
+    import { tracingChannel } from "node:diagnostics_channel";
+    process.env.OWN = "own";
+    const told = [];
+    tracingChannel("child_process.spawn").subscribe({ start: ({ options }) => told.push(options.envPairs.includes("OWN=own")) });
+    cp.spawn("true", { stdio: "ignore" }).on("close", () => console.log(cp.ChildProcess.name, told.every(Boolean)));`,
+    { nodeArgs: IMPORT },
+  );
+  assert.equal(stdout, "ChildProcess true\n");
+});
+
+test("warnings of deprecation may be off, or pending", async () => {
+  const code = `const { default: cp } = await import("node:child_process");
+    console.log(cp.spawnSync("/nonexistent").error.cause.stage, cp.spawn("true", { stdio: "ignore" }).brood !== undefined);`;
+  for (const option of ["--no-deprecation", "--pending-deprecation"]) {
+    const { stdout } = await runNode(code, { nodeArgs: [option, ...IMPORT] });
+    assert.equal(stdout, "exec true\n", option);
+  }
+});
