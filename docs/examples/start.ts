@@ -3,7 +3,7 @@ import { SpawnError, spawn } from "brood";
 const child = spawn("sh", ["-c", "ulimit -n; cat <&3"], {
   cwd: "/tmp",
   env: { LANG: "C" }, // over our own environment
-  fds: { 3: { file: "/etc/hostname" } }, // opened by the child, as its fd 3
+  fds: { 3: { file: "/proc/version" } }, // opened by the child, as its fd 3
   rlimits: { nofile: 256 },
   umask: 0o077,
   nice: 10,

@@ -4,7 +4,6 @@
  */
 
 import { constants } from "node:fs";
-import { EBADF } from "../kernel/errno.js";
 import { noPipe, notOpen } from "../launch/failure.js";
 import { addon } from "../native/addon.js";
 import { type FdMap, INPUT, type Source } from "../program/plan.js";
@@ -28,7 +27,7 @@ export function mapStdio(file: string, items: readonly StdioItem[]): FdMap {
   for (const item of items) {
     const fd = fdOf(item);
     // Before the first pipe is made: it could get the number of a source that isn't open.
-    if (fd !== undefined && (fd < 0 || addon().isOpen(fd) !== 1)) throw notOpen({ file }, fd, "options.stdio", EBADF);
+    if (fd !== undefined && (fd < 0 || addon().isOpen(fd) !== 1)) throw notOpen({ file }, fd, "options.stdio");
     const word = wordOf(item, fd);
     words = word === undefined || words === undefined ? undefined : words + word;
   }

@@ -11,7 +11,7 @@ import { cpuSet, endWithoutExec, groupName, type Subject, stageOf } from "../pro
 import { planLimits } from "../program/limits.js";
 import { STAGE_WORDS } from "../program/operations.js";
 import type { Limit, LimitName, Namespace, PathLike } from "../program/options.js";
-import { checkArray, checkInteger, checkPath, INT_MAX, UINT_MAX } from "../program/validate.js";
+import { checkArray, checkInteger, checkMask, checkPath, INT_MAX, UINT_MAX } from "../program/validate.js";
 import { ProgramWriter, type Text } from "../program/writer.js";
 import { namespacesOf } from "./namespaces.js";
 import { type PrctlName, prctlWords } from "./prctl.js";
@@ -72,7 +72,7 @@ export abstract class Steps {
 
   /** Sets its file mode creation mask, and gives the one before. umask(2) */
   async umask(mask: number): Promise<number> {
-    checkInteger(mask, "mask", 0, 0o777);
+    checkMask(mask, "mask");
     return this.#step({ operation: "UMASK" }, (w) => w.op("UMASK", mask));
   }
 

@@ -3,7 +3,6 @@
  * the child has exec'ed, or nothing of it is left.
  */
 
-import { EBADF } from "../kernel/errno.js";
 import { isMainThread } from "../kernel/main-thread.js";
 import { monitor } from "../kernel/monitor.js";
 import { type Addon, addon, checkPermission } from "../native/addon.js";
@@ -50,7 +49,7 @@ function open(file: unknown, make: () => Planned): Planned {
   try {
     return make();
   } catch (error) {
-    if (error instanceof NotOpenError) throw notOpen({ file: checkPath(file, "file") }, error.fd, error.option, EBADF);
+    if (error instanceof NotOpenError) throw notOpen({ file: checkPath(file, "file") }, error.fd, error.option);
     throw error;
   }
 }

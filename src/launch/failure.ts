@@ -4,7 +4,7 @@
 
 import { existsSync } from "node:fs";
 import { SpawnError } from "../errors.js";
-import { EAGAIN, ENOENT, EPERM, errnoName, errnoWords } from "../kernel/errno.js";
+import { EAGAIN, EBADF, ENOENT, EPERM, errnoName, errnoWords } from "../kernel/errno.js";
 import { signalName } from "../kernel/signals.js";
 import { type Subject, stageOf } from "../program/compile.js";
 import { STAGE_WORDS } from "../program/operations.js";
@@ -80,7 +80,7 @@ function cloneHint(errno: number, { setup }: Plan): string {
 }
 
 /** Makes the error for a source fd that isn't open. */
-export function notOpen(plan: { file: Text }, fd: number, option: string, EBADF: number): SpawnError {
+export function notOpen(plan: { file: Text }, fd: number, option: string): SpawnError {
   return failed(plan, "dup", EBADF, `${option} names fd ${fd}, which is not open`, { fd });
 }
 
@@ -132,7 +132,13 @@ function childError(report: Report, plan: Plan, subjects: Subject[], sight: Sigh
   }
   const about =
     path !== undefined ? ` ${showText(path)}` : fd !== undefined ? ` ${fd}` : subject.detail ? ` ${subject.detail}` : "";
-  return failed(plan, stage, report.errno, `cannot ${STAGE_WORDS[stage]}${about}: ${errnoWords(report.errno)}`, { path, fd });
+  // dup3(2) says the same of both.
+  const hint =
+    stage === "dup" && report.errno === EBADF ? ", it is above the limit on open files (nofile), or its source not open" : "";
+  return failed(plan, stage, report.errno, `cannot ${STAGE_WORDS[stage]}${about}: ${errnoWords(report.errno)}${hint}`, {
+    path,
+    fd,
+  });
 }
 
 function execError(report: Report, plan: Plan, sight: Sight): Error {

@@ -3,7 +3,6 @@
  */
 
 import { wrongValue } from "../errors.js";
-import { EBADF } from "../kernel/errno.js";
 import { launchUnwatched, planExec } from "../launch/direct.js";
 import { facts } from "../launch/facts.js";
 import { notOpen } from "../launch/failure.js";
@@ -117,7 +116,7 @@ function readFds(options: Fds, fdsToKeep: unknown, file: Text): Fds {
   numbers.forEach((fd, i) => {
     const standard = STANDARD[fd];
     if (fds[fd] !== undefined || (standard !== undefined && given[standard] !== undefined)) return;
-    if (!facts.isOpen(fd)) throw notOpen({ file }, fd, `options.fdsToKeep[${i}]`, EBADF);
+    if (!facts.isOpen(fd)) throw notOpen({ file }, fd, `options.fdsToKeep[${i}]`);
     fds[fd] = fd;
   });
   return given;

@@ -13,7 +13,7 @@ import type { Facts, ProgramOptions } from "./options.js";
 import type { FdMap, Plan, Setup } from "./plan.js";
 import { candidatesFor } from "./search.js";
 import { planStdio, type StdioDefaults } from "./stdio.js";
-import { checkArray, checkBoolean, checkInteger, checkPath, checkText, INT_MAX, isPlain } from "./validate.js";
+import { checkArray, checkBoolean, checkInteger, checkMask, checkPath, checkText, INT_MAX, isPlain } from "./validate.js";
 import type { Text } from "./writer.js";
 
 /** What the JavaScript runtime ignores on its own. Node: src/node.cc, PlatformInit. */
@@ -82,7 +82,7 @@ function planSetup(options: ProgramOptions, facts: Facts, defaults: StdioDefault
     cwd: planDirectory(options.cwd, facts),
     chroot: options.chroot === undefined ? undefined : checkPath(options.chroot, "options.chroot"),
     namespaces: planNamespaces(options, facts),
-    umask: integer(options.umask, "umask", 0, 0o777),
+    umask: options.umask === undefined ? undefined : checkMask(options.umask, "options.umask"),
     session,
     processGroup,
     controllingTerminal: planControlling(options, session, map),

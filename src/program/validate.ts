@@ -10,8 +10,8 @@ import type { Text } from "./writer.js";
 export const INT_MAX = 0x7fffffff;
 export const UINT_MAX = 0xffffffff;
 
-/** Checks text for the kernel: a string without lone surrogates, or bytes; no NUL in either. */
-export function checkText(value: unknown, name: string): Text {
+/** Checks text for the kernel: a string without lone surrogates, or bytes; no NUL in either. `expected`: in the words of an error. */
+export function checkText(value: unknown, name: string, expected = "a string or a Uint8Array"): Text {
   if (isPlain(value)) return value;
   if (typeof value === "string") {
     if (value.includes("\0")) throw wrongValue(name, value, "must not contain a NUL");
@@ -25,7 +25,7 @@ export function checkText(value: unknown, name: string): Text {
     // A copy, which a Buffer's slice() is not: changing the input later has no effect.
     return new Uint8Array(value);
   }
-  throw wrongType(name, "a string or a Uint8Array", value);
+  throw wrongType(name, expected, value);
 }
 
 /** Whether it is short text, as most is, ASCII without a NUL: sooner known than by the general questions. */
@@ -40,7 +40,7 @@ export function isPlain(text: unknown): text is string {
 
 /** Checks a path: text that is not empty, or a file: URL. */
 export function checkPath(value: unknown, name: string): Text {
-  const path = checkText(value instanceof URL ? pathOf(value, name) : value, name);
+  const path = checkText(value instanceof URL ? pathOf(value, name) : value, name, "a string, a Uint8Array or a file: URL");
   if (path.length === 0) throw wrongValue(name, path, "must not be empty");
   return path;
 }
@@ -48,6 +48,12 @@ export function checkPath(value: unknown, name: string): Text {
 function pathOf(url: URL, name: string): string {
   if (url.protocol !== "file:") throw wrongValue(name, url.href, "must be a file: URL");
   return fileURLToPath(url);
+}
+
+/** Checks a file mode creation mask. */
+export function checkMask(value: unknown, name: string): number {
+  if (typeof value === "number" && !(value >= 0 && value <= 0o777)) throw outOfRange(name, "an integer from 0 to 0o777", value);
+  return checkInteger(value, name, 0, 0o777);
 }
 
 /** Checks an integer from least to most. */

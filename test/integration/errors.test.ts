@@ -51,7 +51,7 @@ const FAILURES: Failure[] = [
     code: "EBADF",
     errno: 9,
     fd: 2000000000,
-    message: /map the child's fd 2000000000: bad file descriptor/,
+    message: /map the child's fd 2000000000: bad file descriptor, it is above the limit on open files \(nofile\)/,
   },
   {
     stage: "controllingTerminal",

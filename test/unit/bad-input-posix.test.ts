@@ -159,7 +159,7 @@ const options: Record<string, [value: unknown, expected: Expected, says: string]
   gid: [[2 ** 64, RANGE, "options.gid must be an integer from 0"]],
   groups: [[[-1], RANGE, "options.groups[0] must be an integer from 0"]],
   user: [["no such account", VALUE, "options.user must be an account of this system"]],
-  umask: [[0o1000, RANGE, "options.umask must be an integer from 0 to 511"]],
+  umask: [[0o1000, RANGE, "options.umask must be an integer from 0 to 0o777"]],
   nice: [[20, RANGE, "options.nice must be an integer from -20 to 19"]],
   rlimits: [[5, TYPE, "options.rlimits must be an object"]],
   cpuAffinity: [[[], VALUE, "options.cpuAffinity must name at least one CPU"]],

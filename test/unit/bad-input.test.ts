@@ -197,7 +197,7 @@ const rows: Record<string, Row[]> = {
   ],
   umask: [
     [{ umask: "022" }, TYPE, "options.umask must be a number"],
-    [{ umask: 0o1000 }, RANGE, "options.umask must be an integer from 0 to 511"],
+    [{ umask: 0o1000 }, RANGE, "options.umask must be an integer from 0 to 0o777"],
   ],
   nice: [
     [{ nice: 20 }, RANGE, "options.nice must be an integer from -20 to 19"],
@@ -356,7 +356,7 @@ test("file", async () => {
   await refused(["a\0b"], VALUE, "file must not contain a NUL");
   await refused([LONE], VALUE, "file must not contain a lone surrogate");
   await refused([new Uint8Array([47, 0])], VALUE, "file must not contain a NUL");
-  await refused([], TYPE, "file must be a string or a Uint8Array, not undefined");
+  await refused([], TYPE, "file must be a string, a Uint8Array or a file: URL, not undefined");
   await refused([["ls"]], TYPE, "file must be");
   await refused([new URL("https://example.org/ls")], VALUE, "file must be a file: URL");
 });

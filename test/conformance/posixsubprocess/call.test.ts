@@ -183,7 +183,7 @@ test("P17: what is neither text nor bytes is refused by its place in the list, a
     [() => posix.forkExec(123 as never, ["/bin/true"]), /^args must be an array/],
     [() => posix.forkExec(["a", 5 as never], ["/bin/true"]), /^args\[1\] must be a string or a Uint8Array/],
     [() => posix.forkExec(["a"], 123 as never), /^executables must be an array/],
-    [() => posix.forkExec(["a"], ["/bin/true", 5 as never]), /^executables\[1\] must be a string or a Uint8Array/],
+    [() => posix.forkExec(["a"], ["/bin/true", 5 as never]), /^executables\[1\] must be a string, a Uint8Array or a file: URL/],
     [() => posix.forkExec(["a"], ["/bin/true"], { cwd: {} as never }), /^options\.cwd must be/],
     [() => posix.forkExec(["a"], ["/bin/true"], { env: 123 as never }), /^options\.env must be an object/],
   ];
