@@ -46,7 +46,9 @@ export class HostProcess {
   static start(plan: HostPlan): HostProcess {
     return withProgram(plan, (prepared) => {
       const launched = launch(prepared.planned, prepared.cleanup, undefined, true);
-      return new HostProcess(plan, prepared, launched, sightFrom(plan, "absolute"));
+      // What starts from our directory is to be found as we find it.
+      const sight = plan.elsewhere().callers === undefined ? "absolute" : "all";
+      return new HostProcess(plan, prepared, launched, sightFrom(plan, sight));
     });
   }
 
