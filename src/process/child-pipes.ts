@@ -53,7 +53,7 @@ export class ChildPipes {
     for (const { index, target, kind, size } of launched) {
       const end = new PipeEnd(monitor, index, target, kind, context, closed);
       const reader = end.readable ? new PipeReader(end, size) : undefined;
-      const writer = end.writable ? new PipeWriter(end) : undefined;
+      const writer = end.writable ? new PipeWriter(end, size) : undefined;
       this.#pipes.push({ target, end, reader, writer, captured: undefined, stream: undefined, claimed: false });
     }
   }

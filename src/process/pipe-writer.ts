@@ -5,19 +5,23 @@
 import { EAGAIN, ECONNRESET, EPIPE, systemError } from "../kernel/errno.js";
 import { guarded } from "../kernel/uncaught.js";
 import type { PipeEnd, Side } from "./pipe-end.js";
+import { Growth } from "./pipe-growth.js";
 
 type Done = (error?: Error | null) => void;
 
 export class PipeWriter implements Side {
   readonly #end: PipeEnd;
+  readonly #growth: Growth;
   #bytes: Uint8Array | undefined;
   #offset = 0;
   #done: Done | undefined;
   #closed = false;
   #onClosed: ((error: Error | undefined) => void) | undefined;
 
-  constructor(end: PipeEnd) {
+  /** `size`: of the pipe, if it was asked for; else it may grow. */
+  constructor(end: PipeEnd, size = 0) {
     this.#end = end;
+    this.#growth = new Growth(end, size);
     end.writing = this;
   }
 
@@ -76,6 +80,7 @@ export class PipeWriter implements Side {
   #fail(error: Error | undefined): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#growth.end();
     this.#end.releaseWriting();
     if (this.#done !== undefined) this.#finish(error ?? systemError(EPIPE, "write"));
     this.#onClosed?.(error);
@@ -86,6 +91,7 @@ export class PipeWriter implements Side {
     while (this.#offset < bytes.length) {
       const n = this.#end.write(bytes, this.#offset);
       if (n === -EAGAIN) {
+        this.#growth.sawFull();
         this.#end.arm();
         return;
       }

@@ -109,3 +109,33 @@ test("a pipe that is seen full again and again grows, unless its size was asked 
     await child.closed;
   }
 });
+
+test("the same of a pipe that we write", async () => {
+  const block = Buffer.alloc(65_536, 1);
+  const written = (): number => Number(/wchar: (\d+)/.exec(readFileSync("/proc/self/io", "utf8"))?.[1]);
+  for (const [stdin, expected] of [
+    ["pipe", 1 << 19],
+    [{ pipe: "w", size: 65_536 }, 65_536],
+  ] as const) {
+    const child = await launch(act, ["count", "0"], { stdin });
+    for (let i = 0; i < 300; i++) {
+      // More than the pipe holds, so that it is found full.
+      child.stdin.cork();
+      for (let j = 0; j < 10; j++) child.stdin.write(block);
+      child.stdin.uncork();
+      if (child.stdin.writableNeedDrain) await once(child.stdin, "drain");
+    }
+    await blocked(child.pid);
+    child.kill("SIGSTOP");
+    const before = written();
+    for (let j = 0; j < 20; j++) child.stdin.write(block);
+    for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate);
+    const taken = written() - before;
+    // Others of this process may have written a little, too.
+    assert.ok(taken >= expected && taken < expected + 32_768, `${JSON.stringify(stdin)} took ${taken}`);
+    child.kill("SIGCONT");
+    child.stdin.end();
+    assert.equal(await lineOf(child.stdout), String((300 * 10 + 20) * block.length));
+    await child.closed;
+  }
+});
