@@ -53,8 +53,8 @@ interface Finishing extends Finished {
 /**
  * Collects all that is piped, waits for the end of everything.
  *
- * @throws OutputError for text that no string can hold. Error ERR_INVALID_STATE: a stream has given bytes already, which
- * would be missing.
+ * @throws OutputError for text that no string can hold, and for more than there is memory for. Error ERR_INVALID_STATE: a
+ * stream has given bytes already, which would be missing.
  */
 export async function collectOutput<Encoding extends "utf8" | "buffer">(
   child: Finishing,

@@ -42,8 +42,8 @@ export type StdioEntry =
   /** The same as the child's fd of that number. */
   | { dup: number }
   /**
-   * A pipe of the given direction: we read ("r") or we write ("w"). `size`: how many bytes it is to hold, default 65536; more
-   * means fewer switches between us and the child. The kernel rounds it up, and where it refuses (beyond
+   * A pipe of the given direction: we read ("r") or we write ("w"). `size`: how many bytes it is to hold. Default 65536,
+   * and one that we read and find full again and again grows; more means fewer switches between us and the child. The kernel rounds it up, and where it refuses (beyond
    * /proc/sys/fs/pipe-max-size, or the user's other pipes have taken up the budget) the pipe stays as it is. pipe(7)
    */
   | { pipe: "r" | "w"; size?: number | undefined };
