@@ -377,10 +377,15 @@ int monitor_signal_group(struct monitor *m, uint32_t index, int signal) {
   int result;
   if (!watch->reaped) {
     if (watch->pid <= 0) return 0; /* a relay's, that had ended before its number could be read */
-    if (getpgid(watch->pid) != watch->pid) return -ENOTSUP;
+    /* Of one that has ended a keeper or relay may have given the number away: only its pidfd is left. */
+    int numberless = watch->kept && sys_pidfd_ended(watch->fd);
+    if (!numberless && getpgid(watch->pid) != watch->pid) return -ENOTSUP;
     result = sys_pidfd_send_signal(watch->fd, signal, PIDFD_SIGNAL_PROCESS_GROUP);
-    /* Filtered, or older than 6.9: by number, which is the group's own until we have reaped its leader. */
-    if (result != 0 && errno != ESRCH) result = kill(-watch->pid, signal);
+    /* Filtered, or older than 6.9: by number, which is the group's own until its leader has been reaped. */
+    if (result != 0 && errno != ESRCH) {
+      if (numberless) return -ENOSYS;
+      result = kill(-watch->pid, signal);
+    }
   } else {
     if (watch->fd < 0) return 0;
     result = sys_pidfd_send_signal(watch->fd, signal, PIDFD_SIGNAL_PROCESS_GROUP);

@@ -12,6 +12,7 @@ import { follow } from "./follow.js";
 import { forward } from "./forward.js";
 import { runHelp } from "./help.js";
 import { inFlags, print } from "./messages.js";
+import { checkPassedFds } from "./passed-fds.js";
 import { place, terminalFd } from "./placement.js";
 import { reapOrphans } from "./reaper.js";
 import { withRegistration } from "./registration.js";
@@ -35,6 +36,7 @@ export async function runCommand(words: string[]): Promise<number> {
 }
 
 async function runUnderCare(line: CommandLine, file: string): Promise<number> {
+  checkPassedFds(line.options.passFds ?? []);
   const { placement, fd } = place(line);
   const tty = terminalFd();
   const terminal = tty === undefined ? undefined : new Terminal(tty);

@@ -6,7 +6,7 @@
 import { EPERM, errnoName } from "../kernel/errno.js";
 import { signalNumber } from "../kernel/signals.js";
 import type { ContainmentVerdict, Descendant, GroupUsage, Means } from "../states.js";
-import { descendantsOf, type Process, processesOf, sameProcess, signalProcess, toDescendant } from "./processes.js";
+import { checkOwnProc, descendantsOf, type Process, processesOf, sameProcess, signalProcess, toDescendant } from "./processes.js";
 
 /** The command, as its containment needs it. */
 export interface Contained {
@@ -67,6 +67,7 @@ export class Tree {
 
   /** The command, if it lives, and all below it. */
   members(): Process[] {
+    checkOwnProc("find the processes below this one", "descendants");
     return this.pid === undefined ? [] : [...processesOf([this.pid]), ...descendantsOf(this.pid)];
   }
 

@@ -2,7 +2,7 @@
  * Starts a contained command by the means that was asked for, or the strongest at hand.
  */
 
-import { accessSync, closeSync, constants, openSync, readlinkSync } from "node:fs";
+import { accessSync, closeSync, constants, openSync } from "node:fs";
 import { type SpawnError, UnsupportedError } from "../errors.js";
 import { EPERM } from "../kernel/errno.js";
 import { launch } from "../launch/direct.js";
@@ -19,6 +19,7 @@ import type { Containment } from "./containment.js";
 import { GroupContainment } from "./group.js";
 import { KeptContainment } from "./keeper.js";
 import type { ContainPlan } from "./options.js";
+import { checkOwnProc } from "./processes.js";
 
 export interface Started {
   launched: Launched;
@@ -81,6 +82,7 @@ const START: Record<Means, Start> = {
 
 /** What is held by a group leads one; the leader of a session leads its group. */
 function inOwnGroup(planned: Planned): Planned {
+  checkOwnProc("contain by a process group", "group");
   const { setup } = planned.plan;
   if (setup.session || setup.processGroup === 0) return planned;
   if (setup.processGroup !== undefined) {
@@ -129,17 +131,9 @@ function cgroup(controllers: readonly Controller[]): ReturnType<typeof cgroupBas
   }
 }
 
-/** A keeper finds what it keeps in /proc, where that of another pid namespace has other numbers. */
+/** A keeper finds what it keeps in /proc. */
 function ownProc(): void {
-  let self = "nothing";
-  try {
-    self = readlinkSync("/proc/self");
-  } catch {
-    // Not mounted.
-  }
-  if (self === String(process.pid)) return;
-  const why = `cannot contain by a keeper: /proc is not that of this pid namespace (/proc/self is ${self}, not ${process.pid}); mount it again`;
-  throw new UnsupportedError("keeper", why);
+  checkOwnProc("contain by a keeper", "keeper");
 }
 
 function keeper(): string {

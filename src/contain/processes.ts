@@ -3,7 +3,8 @@
  * proc(5); no ps(1), which slim images lack.
  */
 
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { UnsupportedError } from "../errors.js";
 import { addon } from "../native/addon.js";
 import type { Descendant } from "../states.js";
 
@@ -88,6 +89,24 @@ export function processesOf(pids: Iterable<number>): Process[] {
 export function sameProcess({ pid, ticks }: { pid: number; ticks: number }): Process | undefined {
   const [process] = processesOf([pid]);
   return process?.ticks === ticks ? process : undefined;
+}
+
+/**
+ * Throws where /proc is that of another pid namespace: its numbers are not those that signals take, and who is found by
+ * them is a stranger. `what` can't be done then.
+ *
+ * @throws UnsupportedError `feature`.
+ */
+export function checkOwnProc(what: string, feature: string): void {
+  let self = "nothing";
+  try {
+    self = readlinkSync("/proc/self");
+  } catch {
+    // Not mounted.
+  }
+  if (self === String(process.pid)) return;
+  const why = `/proc is not that of this pid namespace (/proc/self is ${self}, not ${process.pid}); mount it again`;
+  throw new UnsupportedError(feature, `cannot ${what}: ${why}`);
 }
 
 function allStats(): Stat[] {

@@ -52,8 +52,7 @@ export class Embryo extends Steps implements Watcher {
 
   /** @internal Use `host.create()`. */
   constructor({ index, pid, pipe }: Init) {
-    const link = new HostLink(pipe, true, `process ${pid}`, () => {});
-    const reached = { link, placed: new Set<number>(), over: false };
+    const reached = { link: linkTo(index, pid, pipe), placed: new Set<number>(), over: false };
     super(reached);
     this.#reached = reached;
     this.pid = pid;
@@ -200,6 +199,21 @@ export class Embryo extends Steps implements Watcher {
     entries.sort((a, b) => a.target - b.target);
     const closes = fds.closes.filter((fd) => !this.#reached.placed.has(fd));
     return { ...plan, setup: { ...plan.setup, common: false, fds: { ...fds, entries, closes } } };
+  }
+}
+
+/** Makes the link to it. Where that can't be, nobody will ever drive it: it is ended, and its entry given back. */
+function linkTo(index: number, pid: number, pipe: number): HostLink {
+  try {
+    return new HostLink(pipe, true, `process ${pid}`, () => {});
+  } catch (error) {
+    const events = monitor();
+    const onEvent = (batch: Float64Array, base: number): void => {
+      if (batch[base + FIELD.type] === EVENT.child) events.remove(index);
+    };
+    events.watch(index, { onEvent, onFailure: () => {} });
+    events.native.signal(index, SIGKILL, 1);
+    throw error;
   }
 }
 

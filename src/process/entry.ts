@@ -3,8 +3,8 @@
  * outlives the child only while that group has members, so that they can still be reached by the pidfd.
  */
 
-import { UnsupportedError, wrongValue } from "../errors.js";
-import { ENOTSUP, errnoWords, systemError } from "../kernel/errno.js";
+import { UnsupportedError } from "../errors.js";
+import { ENOSYS, ENOTSUP, errnoWords, systemError } from "../kernel/errno.js";
 import { GROUP } from "../kernel/events.js";
 import type { Monitor, Watcher } from "../kernel/monitor.js";
 import { signalName } from "../kernel/signals.js";
@@ -49,6 +49,8 @@ export class ChildEntry {
     if (this.#forgotten) return false;
     const result = this.#monitor.native.signalGroup(this.#index, signal);
     if (result === -ENOTSUP) throw leadsNone(pid);
+    // Its keeper or relay has seen its end, of which we are yet to be told.
+    if (result === -ENOSYS) throw groupLost();
     if (result === 0 && this.#exited) this.forget();
     if (result < 0) throw systemError(-result, "kill");
     return result === 1;
@@ -91,7 +93,8 @@ export class ChildEntry {
 }
 
 function leadsNone(pid: number): TypeError {
-  return wrongValue("killGroup", pid, 'needs a child that leads a process group (session, processGroup: "new" or detached)');
+  const message = `killGroup needs a child that leads a process group (session, processGroup: "new" or detached), which process ${pid} does not`;
+  return Object.assign(new TypeError(message), { code: "ERR_INVALID_ARG_VALUE" });
 }
 
 function groupLost(): UnsupportedError {

@@ -4,8 +4,9 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { run } from "brood";
 import { FLAGS, TOPICS } from "#dist/cli/flags.js";
-import { brood, startBrood } from "../helpers/command.js";
+import { BROOD, brood, startBrood } from "../helpers/command.js";
 import { TemporaryFiles } from "../helpers/files.js";
 import { test } from "../helpers/test.js";
 
@@ -46,6 +47,12 @@ const STATUSES: [title: string, words: string[], status: number, stderr: RegExp]
     125,
     /--pass-fd names fd 99, which is not open/,
   ],
+  [
+    "125 an fd that is Node's own",
+    ["run", "--pass-fd", "3", "ls"],
+    125,
+    /--pass-fd names fd 3, which brood was not started with: it is one of Node's own \(anon_inode:\[eventpoll\]\)/,
+  ],
   ["125 an unknown signal", ["run", "--kill-signal", "FOO", "ls"], 125, /--kill-signal must be a signal of this system/],
   ["125 an unknown means", ["run", "--contain=x", "ls"], 125, /--contain takes auto, cgroup, keeper, namespace, group, not "x"/],
   ["125 an unknown word", ["run", "--restore-signals", "x", "ls"], 125, /--restore-signals takes runtime, all, none, not "x"/],
@@ -62,6 +69,16 @@ for (const [title, words, status, stderr] of STATUSES) {
     assert.equal(result.stdout, "");
   });
 }
+
+test("--pass-fd passes what brood was started with, also two fds of one end of a pipe; none of the pipes of Node's own", async () => {
+  const script = `echo hi | "$@" --pass-fd 3 --pass-fd 4 -- sh -c 'cat <&3; readlink /proc/self/fd/4' 3<&0 4<&0 </dev/null`;
+  const { stdout } = await run("sh", ["-c", script, "sh", process.execPath, BROOD, "run"]);
+  assert.match(stdout, /^hi\npipe:\[\d+\]\n$/);
+  // A pipe of which Node has both ends, or an io_uring.
+  const { status, stderr } = await brood(["run", "--pass-fd", "4", "true"]);
+  assert.equal(status, 125);
+  assert.match(stderr, /it is one of Node's own/);
+});
 
 test("exit status: 127 an interpreter that is not there", async () => {
   using files = new TemporaryFiles();

@@ -19,6 +19,20 @@ function inNamespace(code: string): unknown {
   return JSON.parse(text);
 }
 
+test("nobody is looked for in the /proc of another pid namespace: a group is refused, and so are the processes below a child", () => {
+  const code = `
+    import { spawn } from ${JSON.stringify(import.meta.resolve("brood"))};
+    const told = ({ name, feature }) => name + " " + feature;
+    const said = [await run("true", { contain: "group" }).then(() => "held", told)];
+    const child = spawn("cat");
+    for (const ask of [() => child.descendants(), () => child.killTree(), () => child.suspend(), () => child.resume()])
+      said.push(await (async () => ask())().then(() => "done", told));
+    child.stdin.end();
+    said.push((await child.exited).code);
+    console.log(JSON.stringify(said));`;
+  assert.deepEqual(inNamespace(code), ["UnsupportedError group", ...Array(4).fill("UnsupportedError descendants"), 0]);
+});
+
 test("a keeper, which finds processes in /proc, is refused where /proc is that of another pid namespace", () => {
   const code = `
     const said = await run("true", { contain: "keeper" }).then(

@@ -133,6 +133,48 @@ test("no fd left here for the pidfd of a relay's child: the relay ends it", asyn
   assert.deepEqual([error, after], ["EMFILE at pidfd", "works\n"]);
 });
 
+test("a process that was created and can't be reached is ended", async () => {
+  const outcomes = await inFaultyNode<string[]>(
+    `const { SpawnHost } = await import(${JSON.stringify(import.meta.resolve("brood/host"))});
+    const host = await SpawnHost.start();
+    await host.run("true");
+    const outcomes = [];
+    for (let skip = 0; skip < 3; skip++) {
+      const compare = takeStock();
+      fail("epoll_ctl", "ENOSPC", skip);
+      const embryo = await host.create().catch((error) => error.code);
+      clear("epoll_ctl");
+      outcomes.push(typeof embryo === "string" ? embryo : "created");
+      if (typeof embryo !== "string") await embryo[Symbol.asyncDispose]();
+      await compare();
+    }
+    await host[Symbol.asyncDispose]();
+    done(outcomes);`,
+    undefined,
+  );
+  assert.deepEqual(outcomes, ["ENOSPC", "ENOSPC", "created"]);
+});
+
+test("the group of a relay's child that has ended is reached by its pidfd, or not at all: its number may be another's", async () => {
+  const said = await inFaultyNode<string>(
+    `const { SpawnHost } = await import(${JSON.stringify(import.meta.resolve("brood/host"))});
+    const host = await SpawnHost.start({ relay: true });
+    const child = await host.spawn("cat", { session: true });
+    child.kill("SIGKILL");
+    // In this turn nobody is told of its end. The relay reaps it.
+    while (fs.existsSync("/proc/" + child.pid));
+    fail("pidfd_send_signal", "EINVAL");
+    let said = "hit";
+    try { child.killGroup("SIGKILL"); } catch (error) { said = error.name + " " + error.feature; }
+    clear("pidfd_send_signal");
+    await child.closed;
+    await host[Symbol.asyncDispose]();
+    done(said);`,
+    undefined,
+  );
+  assert.equal(said, "UnsupportedError pidfd-signal-process-group");
+});
+
 for (const [call, code] of [
   ["sendmsg", "ENOBUFS"],
   ["sendmsg", "EPERM"],
