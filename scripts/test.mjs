@@ -1,5 +1,5 @@
 /**
- * Runs all tests on compiled output: everything on the default rung, the integration suite on each other
+ * Runs all tests on compiled output: everything on the default rung, the integration and conformance suites on each other
  * rung of the clone ladder and under the sanitizers, and last everything's own summary.
  * `npm test -- PATTERN` runs the test files whose path contains PATTERN, on the default rung only.
  */
@@ -45,7 +45,8 @@ if (pattern !== undefined) {
   );
 } else {
   const integration = all.filter((path) => path.includes("/integration/"));
-  for (const rung of ["clone", "vfork", "fork"]) await run(`clone ladder: ${rung}`, integration, { BROOD_CLONE: rung });
+  const onEachRung = [...integration, ...all.filter((path) => path.includes("/conformance/"))];
+  for (const rung of ["clone", "vfork", "fork"]) await run(`clone ladder: ${rung}`, onEachRung, { BROOD_CLONE: rung });
   const gcc = (name) => spawnSync("cc", [`-print-file-name=${name}`], { encoding: "utf8" }).stdout.trim();
   await run("address and undefined-behaviour sanitizers", integration, {
     BROOD_NATIVE_PATH: `${root}build/brood-sanitized.node`,

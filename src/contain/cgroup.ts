@@ -16,6 +16,8 @@ const SIGKILL = 9;
 const REMOVE_AGAIN_MS = 5;
 const MOST_REMOVALS = 400;
 const FROZEN_MS = 2000;
+/** How often is looked where the kernel can't tell. */
+const LOOK_MS = 20;
 
 /** Gives a value of a file such as cpu.stat or memory.events: lines of a name and a number. */
 export function numberOf(text: string, name: string): number | null {
@@ -32,6 +34,7 @@ export class CgroupContainment extends Containment {
   readonly #directory: string;
   readonly #monitor: Monitor = monitor();
   #events: number | undefined;
+  #looking: NodeJS.Timeout | undefined;
   #oomKills: number | null = null;
 
   constructor(pid: number, directory: string) {
@@ -101,6 +104,7 @@ export class CgroupContainment extends Containment {
   protected close(): void {
     if (this.#events !== undefined) this.#monitor.remove(this.#events);
     this.#events = undefined;
+    clearInterval(this.#looking);
     removeSoon(this.#directory, MOST_REMOVALS);
   }
 
@@ -114,6 +118,9 @@ export class CgroupContainment extends Containment {
     if (index >= 0) {
       this.#events = index;
       this.#monitor.watch(index, { onEvent: () => this.look(), onFailure: () => this.look() });
+    } else {
+      // No fd is left, say. It must not be waited for for ever.
+      this.#looking = setInterval(() => this.look(), LOOK_MS).unref();
     }
     // It may have become so before that.
     setImmediate(() => {

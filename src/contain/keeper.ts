@@ -15,6 +15,7 @@ const NOTE = { type: 0, pid: 4, code: 8, status: 12, uid: 16, left: 20, usage: 2
 const TYPE = { state: 1, exit: 2, ended: 3 } as const;
 const CLD_EXITED = 1;
 const SIGKILL = 9;
+const LOOK_MS = 20;
 
 export class KeptContainment extends Containment {
   readonly by: "keeper" | "namespace";
@@ -25,6 +26,7 @@ export class KeptContainment extends Containment {
   readonly #note = new DataView(this.#bytes.buffer);
   /** Everything that was ever seen below the keeper: what can be looked for when that is gone. */
   readonly #seen = new Map<number, number>();
+  #looking: NodeJS.Timeout | undefined;
   #left = false;
   #commandEnded = false;
   #keeperEnded = false;
@@ -39,7 +41,8 @@ export class KeptContainment extends Containment {
     const onFailure = (): void => {};
     this.#monitor.watch(keeper.index, { onEvent: (events, base) => this.#onKeeperEnd(events, base), onFailure });
     this.#monitor.watch(keeper.socket, { onEvent: () => this.#hear(), onFailure });
-    this.#monitor.native.arm(keeper.socket);
+    // Where the epoll set takes no more what it says is looked for: it must not be waited for for ever.
+    if (this.#monitor.native.arm(keeper.socket) < 0) this.#looking = setInterval(() => this.#hear(), LOOK_MS).unref();
   }
 
   override members(): Process[] {
@@ -119,6 +122,7 @@ export class KeptContainment extends Containment {
     if (!byItself)
       for (const { pid, ticks } of [...processesOf([this.pid]), ...descendantsOf(this.pid)]) this.#seen.set(pid, ticks);
     this.#keeperEnded = true;
+    clearInterval(this.#looking);
     this.#monitor.remove(this.#keeper.index);
     this.#monitor.remove(this.#keeper.socket);
     if (!this.#commandEnded) {

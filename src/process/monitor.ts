@@ -3,10 +3,11 @@
  * over, any others' ends are seen. See docs/watching.md.
  */
 
-import { readFileSync } from "node:fs";
+import { readFileSync, readlinkSync } from "node:fs";
 import { AbortError, invalidState, UnsupportedError, wrongType, wrongValue } from "../errors.js";
 import { EBADF, EBUSY, ECHILD, EINVAL, ENOENT, ENOSYS, ESRCH, errnoWords, systemError } from "../kernel/errno.js";
 import { type Monitor as KernelMonitor, monitor as kernelMonitor } from "../kernel/monitor.js";
+import { refuseClones } from "../kernel/uncloneable.js";
 import { checkInteger, checkNames } from "../program/validate.js";
 import { Child } from "./child.js";
 import { DRAIN_TO_THE_END, readLife, type SpawnOptions } from "./options.js";
@@ -28,6 +29,13 @@ export type AdoptedChild = Child<{ stdin: "ignore"; stdout: "ignore"; stderr: "i
 
 const MOST_PID = 0x7fffffff;
 
+/**
+ * In the middle of its exec a process has no words yet, for microseconds; whoever has cloned it goes on before (vfork(2)).
+ * One that has none for other reasons is not waited for long.
+ */
+const MOST_LOOKS = 20;
+const PAUSE = new Int32Array(new SharedArrayBuffer(4));
+
 let shared: Monitor | undefined;
 
 /**
@@ -43,6 +51,7 @@ export class Monitor {
   /** @throws UnsupportedError: not on this platform. Error of a system call: nothing can be watched. */
   constructor() {
     this.#kernel = kernelMonitor();
+    refuseClones(this);
   }
 
   /** Gives this environment's own monitor, which nothing disposes of. */
@@ -188,6 +197,20 @@ function commandOf(pid: number): string[] {
       return "";
     }
   };
-  const words = read("cmdline").replace(/\0$/, "");
+  let line = read("cmdline");
+  for (let i = 0; line === "" && i < MOST_LOOKS && executes(pid); i++) {
+    Atomics.wait(PAUSE, 0, 0, 1);
+    line = read("cmdline");
+  }
+  const words = line.replace(/\0$/, "");
   return words !== "" ? words.split("\0") : [`[${read("comm").trim()}]`];
+}
+
+/** Whether it has a program: no zombie has, and no thread of the kernel's. */
+function executes(pid: number): boolean {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`) !== "";
+  } catch {
+    return false;
+  }
 }

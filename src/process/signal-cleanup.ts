@@ -14,8 +14,9 @@ let installed: { remove(): void } | undefined;
 let users = 0;
 
 /**
- * Takes the children along when SIGINT, SIGTERM or SIGHUP comes: those that are to be cleaned up (`cleanup`) are
- * terminated.
+ * Takes the children along when SIGINT, SIGTERM or SIGHUP comes: those of the main thread that are to be cleaned up
+ * (`cleanup`) are terminated. A worker's children are out of reach from here, and live on if the process dies of the signal:
+ * `parentDeathSignal` ends them then, or a handler of yours that ends the workers first.
  *
  * Where the application has a handler of its own for the signal, that decides what happens to the process. Where it
  * has none, the process dies of the signal when the children have ended, so its status is what it would have been. A

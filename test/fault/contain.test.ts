@@ -36,3 +36,25 @@ for (const { call, errno, options, first } of FAULTS) {
     for (const outcome of outcomes.slice(first.length)) assert.deepEqual(outcome, GOOD);
   });
 }
+
+for (const [contain, descendants, skip] of [
+  ["keeper", "leave", 2],
+  ["cgroup", "wait", 1],
+] as const) {
+  test(`${contain}: where the epoll set takes no more nobody waits for ever for what is told through it`, async () => {
+    const said = await inFaultyNode<[exit: number, left: number]>(
+      `await run("true", { contain: "${contain}" });
+       const [read, write] = posix.cloexecPipe();
+       const none = { stdin: "ignore", stdout: "ignore", stderr: "ignore" };
+       fail("epoll_ctl", "ENOSPC", ${skip});
+       const child = spawn("sh", ["-c", "cat <&3 & exit 3"], { ...none, fds: { 3: read }, contain: "${contain}", descendants: "${descendants}" });
+       const { code } = await child.exited;
+       posix.close(read);
+       posix.close(write);
+       await child.closed;
+       done([code, clear("epoll_ctl")]);`,
+      undefined,
+    );
+    assert.deepEqual(said, [3, 0]);
+  });
+}

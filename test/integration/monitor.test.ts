@@ -7,6 +7,7 @@ import { type ChildProcess, spawn as nodeSpawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
 import { inspect } from "node:util";
+import * as workers from "node:worker_threads";
 import { AbortError, ExitError, Monitor, type WatchedProcess } from "brood";
 import { act, lineOf, processState } from "../helpers/act.js";
 import { posix } from "../helpers/fork.js";
@@ -278,4 +279,11 @@ test("workers that are terminated leave adopted children signalled and reaped, a
     while (fds() > before) await new Promise((resolve) => setTimeout(resolve, 5));
     console.log("well");`);
   assert.deepEqual([stdout, stderr], ["30\n30\nwell\n", ""]);
+});
+
+test("a monitor can't be cloned, as soon as Node can be told so", () => {
+  const monitor = new Monitor();
+  if ("markAsUncloneable" in workers) assert.throws(() => structuredClone(monitor), { name: "DataCloneError" });
+  else assert.deepEqual(structuredClone(monitor), {});
+  monitor[Symbol.dispose]();
 });
