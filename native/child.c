@@ -8,23 +8,24 @@
 #include "keep.h"
 #include "program_run.h"
 
-/* Writes "0", which is the writer itself, to the cgroup's list of processes. */
-static long join(int cgroup) {
-  long fd = raw(__NR_openat, cgroup, "cgroup.procs", KERNEL_O_WRONLY | KERNEL_O_CLOEXEC, 0);
+/* Writes "0", which is the writer itself, to the cgroup's list of processes. What is allowed to whoever opened that is
+ * allowed then (cgroups(7), since Linux 5.16). */
+static long join(int cgroup, int procs) {
+  long fd = procs >= 0 ? procs : raw(__NR_openat, cgroup, "cgroup.procs", KERNEL_O_WRONLY | KERNEL_O_CLOEXEC, 0);
   if (fd < 0) return fd;
   long written = raw(__NR_write, fd, "0", 1);
-  raw(__NR_close, fd);
+  if (fd != procs) raw(__NR_close, fd);
   return written < 0 ? written : 0;
 }
 
 /* Has the id maps of this user namespace written from outside, where privileges for it may be. The number that is sent
- * is that in the namespace of /proc, which is the parent's. */
+ * is that in the namespace of /proc, which is the parent's; who reads the sender from the socket does without it. */
 static long ask_for_maps(int socket) {
   char self[16];
   int32_t error = EIO;
   long n = raw(__NR_readlinkat, KERNEL_AT_FDCWD, "/proc/self", self, sizeof self);
-  if (n < 0) return n;
-  n = raw(__NR_write, socket, self, n);
+  if (n <= 0) self[0] = '0';
+  n = raw(__NR_write, socket, self, n <= 0 ? 1 : n);
   if (n < 0) return n;
   do n = raw(__NR_read, socket, &error, sizeof error);
   while (n == -EINTR);
@@ -45,7 +46,7 @@ void child_main(void *argument) {
   }
   const struct child_containment *contain = start->contain;
   if (contain != 0) {
-    long error = contain->cgroup >= 0 ? join(contain->cgroup) : 0;
+    long error = contain->cgroup >= 0 ? join(contain->cgroup, contain->procs) : 0;
     if (error < 0) keep_fail(start, CHILD_STEP_CGROUP, error);
     error = contain->maps >= 0 ? ask_for_maps(contain->maps) : 0;
     if (error < 0) keep_fail(start, CHILD_STEP_MAPS, error);

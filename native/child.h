@@ -10,11 +10,14 @@
 
 /* How a child is contained. Fds are -1 where there is none. */
 struct child_containment {
-  int cgroup; /* a cgroup's directory, which the child joins first of all */
+  int cgroup; /* a cgroup's directory, which the child joins first of all: by this, */
+  int procs;  /* or by its cgroup.procs, open for writing, where it is there */
   int maps;   /* a socket: the child asks for its id maps, and reads an errno */
   int keeper; /* a socket: the child becomes a keeper (keeper.h), and the command its child */
   const char *keeper_path;
   const char *keeper_role;
+  /* In a spawn host, whose program is a keeper's, too: this instead of an exec, and failures are told over the socket. */
+  void (*become)(int command);
   int shared;  /* memory is the parent's until exec */
   char *stack; /* of the command, if memory is shared and there is a keeper */
   size_t stack_size;

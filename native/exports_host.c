@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "exports.h"
+#include "exports_host.h"
 #include "host_link.h"
+#include "orphans.h"
 #include "pidfd.h"
 #include "program_check.h"
 #include "sys.h"
@@ -150,8 +152,9 @@ static ssize_t write_request(struct host_link *link, const struct host_request *
 
 /*
  * hostSend(index, type, id, program or null, inputs, out): 0, or enum launch_failure with out[0] = errno; the
- * program is not used up. Before: out is [clone flags, clean-up signal, its grace, argument]; after: for each
- * input our end's index, or -1. On failure nothing is left, and nothing was sent.
+ * program is not used up. Before: out is [clone flags, clean-up signal, its grace, argument, enum host_extra, enum
+ * host_keeper], and those of the extra follow the program's inputs; after: for each input our end's index, or -1. On failure
+ * nothing is left, and nothing was sent.
  */
 napi_value export_hostSend(napi_env env, napi_callback_info info) {
   struct call call;
@@ -166,14 +169,16 @@ napi_value export_hostSend(napi_env env, napi_callback_info info) {
   char *program = memory(env, call.arguments[3], &length);
   int32_t *inputs = memory(env, call.arguments[4], &n_inputs);
   int32_t *out = memory(env, call.arguments[5], &n_out);
-  if (out == NULL || n_out < 4 || n_out < n_inputs) return integer(env, -EINVAL);
+  if (out == NULL || n_out < 6 || n_out < n_inputs) return integer(env, -EINVAL);
   if (program != NULL && (program_validate(program, length, &bad) != 0 ||
-                          ((struct program_header *)program)->n_inputs != n_inputs))
+                          ((struct program_header *)program)->n_inputs > n_inputs))
     return integer(env, -EINVAL);
   struct host_request request = {.clone_flags = (uint32_t)out[0],
                                  .close_rung = self->close_rung,
                                  .argument = out[3],
-                                 .cookie = {out[1], out[2]}};
+                                 .cookie = {out[1], out[2]},
+                                 .extra = (uint32_t)out[4],
+                                 .keeper = (uint32_t)out[5]};
   if (link_at(&call, env) == NULL) {
     out[0] = EPIPE;
     return integer(env, LAUNCH_FAILED_HOST);
@@ -197,7 +202,7 @@ napi_value export_hostSend(napi_env env, napi_callback_info info) {
   return integer(env, failure);
 }
 
-static void tell_failure(int32_t *out, const struct launch *launch) {
+void host_tell_failure(int32_t *out, const struct launch *launch) {
   out[1] = launch->failure;
   out[2] = launch->error;
   out[3] = launch->report.step;
@@ -217,6 +222,8 @@ static void adopt(struct monitor *monitor, struct host_received *r, int32_t *out
   const struct host_answer *a = &r->answer;
   struct launch launch = {.hosted = 1, .pidfd = r->fd, .pid = -1, .keeper_pidfd = -1, .keeper_socket = -1};
   int embryo = a->type == HOST_CREATE;
+  /* A keeper's end is its socket's, for which it must not be killed: see host_link.c. */
+  int kept = a->kept;
   memcpy(&launch.report, &a->report, sizeof launch.report);
   if (!a->relayed && !is_our_child(a->pid)) {
     launch.failure = LAUNCH_FAILED_HOST;
@@ -225,11 +232,13 @@ static void adopt(struct monitor *monitor, struct host_received *r, int32_t *out
     siginfo_t ended;
     launch.failure = LAUNCH_FAILED_PIDFD;
     launch.error = r->lost_fd ? EMFILE : EPROTO;
-    if (!a->relayed) {
+    if (kept) {
+      launch.report.step = a->relayed ? 0 : a->pid;
+    } else if (!a->relayed) {
       kill(a->pid, SIGKILL);
       sys_wait_child(a->pid, -1, &ended, WEXITED | __WALL, NULL);
     }
-  } else if (embryo || a->relayed) {
+  } else if (embryo || kept || a->relayed) {
     launch.pid = a->pid;
   } else {
     launch_judge(&launch, a->pid);
@@ -242,18 +251,22 @@ static void adopt(struct monitor *monitor, struct host_received *r, int32_t *out
     if (pid < 0) pid = -1; /* it has ended, and the relay has reaped it: nobody is to be signalled by number */
     if (a->relayed) {
       index = monitor_add_relayed(monitor, pid, r->fd, cleanup);
+    } else if (kept) {
+      index = monitor_add_keeper(monitor, a->pid, r->fd);
+      if (index < 0) orphans_adopt(a->pid, r->fd, -1);
     } else {
       index = monitor_add_child(monitor, a->pid, r->fd, cleanup);
     }
     if (index >= 0) {
       struct watch *watch = monitor_watch(monitor, (uint32_t)index, WATCH_CHILD);
       watch->peak = a->peak;
-      watch->embryo = (uint8_t)embryo;
+      watch->held = embryo || kept;
       out[1] = LAUNCH_OK;
       out[2] = (int32_t)index;
       out[3] = pid;
       out[4] = a->relayed;
       out[5] = a->pid;
+      out[6] = a->peak < INT32_MAX ? (int32_t)a->peak : INT32_MAX;
       return;
     }
     launch.failure = LAUNCH_FAILED_WATCH;
@@ -261,7 +274,7 @@ static void adopt(struct monitor *monitor, struct host_received *r, int32_t *out
   } else if (r->fd >= 0) {
     close(r->fd);
   }
-  tell_failure(out, &launch);
+  host_tell_failure(out, &launch);
 }
 
 static void tell_answer(struct monitor *monitor, struct host_received *r, int32_t *out) {
@@ -289,7 +302,7 @@ static void tell_answer(struct monitor *monitor, struct host_received *r, int32_
   }
   if (launch.failure != LAUNCH_OK) {
     if (r->fd >= 0) close(r->fd);
-    tell_failure(out, &launch);
+    host_tell_failure(out, &launch);
     return;
   }
   out[1] = LAUNCH_OK;
@@ -321,8 +334,9 @@ static void end_lost(struct monitor *monitor, uint32_t index, int pid) {
 /*
  * hostReceive(index, out, record): one message. 0: none has come; 1: an answer: out is [id, enum launch_failure,
  * ...], of a failure then [errno, step, detail, signal, n_tried, tried...], of a new child [index, pid, relayed, pid in
- * the host's namespace], else [result, 0, relayed]; 2: a state: out[0] is the pid in the host's namespace, record is as
- * the monitor's but for its index; 3: an embryo is about to exec. Else a negated errno, -ENOTCONN: the far side has ended.
+ * the host's namespace, the host's peak of memory in KiB], else [result, 0, relayed]; 2: a state: out[0] is the pid in the host's namespace, record is as
+ * the monitor's but for its index; of a keeper for whose pidfd there was no room the step is its pid: it is to be waited
+ * for, when its socket is closed; 3: an embryo is about to exec. Else a negated errno, -ENOTCONN: the far side has ended.
  */
 napi_value export_hostReceive(napi_env env, napi_callback_info info) {
   struct call call;
@@ -344,7 +358,7 @@ napi_value export_hostReceive(napi_env env, napi_callback_info info) {
   if (received.type == HOST_EXECUTING) return integer(env, 3);
   out[0] = (int32_t)received.id;
   const struct host_answer *a = &received.answer;
-  int lost = a->relayed && received.fd < 0 && a->outcome == HOST_DONE && (a->type == HOST_SPAWN || a->type == HOST_CREATE);
+  int lost = a->relayed && !a->kept && received.fd < 0 && a->outcome == HOST_DONE && (a->type == HOST_SPAWN || a->type == HOST_CREATE);
   if (lost) end_lost(&call.environment->monitor, (uint32_t)argument(env, &call, 0), a->pid);
   tell_answer(&call.environment->monitor, &received, out);
   return integer(env, 1);
@@ -368,7 +382,7 @@ napi_value export_becomeChild(napi_env env, napi_callback_info info) {
   begin(env, info, &call);
   struct watch *watch = monitor_watch(&call.environment->monitor, (uint32_t)argument(env, &call, 0), WATCH_CHILD);
   if (watch == NULL) return integer(env, -EBADF);
-  watch->embryo = 0;
+  watch->held = 0;
   watch->cleanup = (struct cleanup){argument(env, &call, 1), argument(env, &call, 2)};
   return integer(env, 0);
 }

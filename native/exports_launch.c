@@ -22,58 +22,48 @@ napi_value export_validate(napi_env env, napi_callback_info info) {
   return result;
 }
 
-/* Takes a keeper and its socket into the monitor, and has its child left to it. On failure nothing of it is left. */
-static int64_t adopt_keeper(struct monitor *monitor, struct launch *launch, uint32_t child,
-                            int32_t *out) {
-  const struct cleanup none = {0, -1};
-  int64_t keeper = monitor_add_child(monitor, launch->keeper, launch->keeper_pidfd, none);
-  if (keeper < 0) {
-    close(launch->keeper_socket);
-    return keeper;
-  }
-  int64_t socket = monitor_add_pipe(monitor, launch->keeper_socket, 0);
-  if (socket < 0) {
-    monitor_end_child(monitor, (uint32_t)keeper);
-    return socket;
-  }
-  monitor_keep_child(monitor, child);
-  out[0] = (int32_t)keeper;
-  out[1] = (int32_t)socket;
-  out[2] = launch->keeper;
-  return 0;
+/* A keeper whose socket is closed ends everything that it keeps, and itself: it is waited for. */
+static void end_keeper(struct monitor *monitor, const struct launch *launch, int64_t keeper, int64_t socket) {
+  siginfo_t info;
+  if (socket >= 0) monitor_remove(monitor, (uint32_t)socket);
+  sys_wait_child(launch->keeper, launch->keeper_pidfd, &info, WEXITED | WNOWAIT | __WALL, NULL);
+  if (keeper >= 0) monitor_end_child(monitor, (uint32_t)keeper);
+  else orphans_end(launch->keeper, launch->keeper_pidfd);
 }
 
 /* Takes the fds of a launch into the monitor, but for our ends where these are `given` to the caller. On failure all are
- * closed and the child is ended. */
+ * closed, and the child, with its keeper, is ended. */
 static int adopt(struct monitor *monitor, struct launch *launch, int n, struct cleanup cleanup, int given,
                  int32_t *out) {
+  int kept = launch->keeper_socket >= 0;
+  int64_t keeper = -1, socket = -1;
   int64_t child = monitor_add_child(monitor, launch->pid, launch->pidfd, cleanup);
-  int64_t pipe = child < 0 ? child : 0;
-  if (launch->keeper_socket >= 0) {
-    if (child >= 0) {
-      pipe = adopt_keeper(monitor, launch, (uint32_t)child, out + 2 + n);
-    } else {
-      close(launch->keeper_socket);
-      orphans_end(launch->keeper, launch->keeper_pidfd);
-    }
-  }
+  int64_t result = child;
+  if (child >= 0 && kept) monitor_keep_child(monitor, (uint32_t)child);
+  if (kept && result >= 0) result = keeper = monitor_add_keeper(monitor, launch->keeper, launch->keeper_pidfd);
+  if (kept && result < 0) close(launch->keeper_socket);
+  else if (kept) result = socket = monitor_add_pipe(monitor, launch->keeper_socket, 0);
   int taken = 0; /* of ours[], by the monitor; also the one that it could not add, and closed */
-  if (given && pipe >= 0) {
+  if (given && result >= 0) {
     for (; taken < n; taken++) out[2 + taken] = launch->ours[taken].fd;
   }
-  while (pipe >= 0 && taken < n) {
-    pipe = monitor_add_pipe(monitor, launch->ours[taken].fd, launch->ours[taken].far_inode);
-    out[2 + taken++] = (int32_t)pipe;
+  while (result >= 0 && taken < n) {
+    result = monitor_add_pipe(monitor, launch->ours[taken].fd, launch->ours[taken].far_inode);
+    out[2 + taken++] = (int32_t)result;
   }
-  if (pipe >= 0) {
+  if (result >= 0) {
     out[0] = (int32_t)child;
     out[1] = launch->pid;
+    out[2 + n] = (int32_t)keeper;
+    out[3 + n] = (int32_t)socket;
+    out[4 + n] = launch->keeper;
     return 0;
   }
   for (int i = 0; i + 1 < taken; i++) monitor_remove(monitor, (uint32_t)out[2 + i]);
   for (int i = taken; i < n; i++) close(launch->ours[i].fd);
+  if (kept) end_keeper(monitor, launch, keeper, socket);
   if (child >= 0) monitor_end_child(monitor, (uint32_t)child);
-  return (int)-pipe;
+  return (int)-result;
 }
 
 /* Reads program, inputs and flags, the first three arguments, and `out`. 0, or -EINVAL for a malformed program. */

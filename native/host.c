@@ -7,6 +7,8 @@
  * that can't work, since the host is a pid namespace's init, or where it is told to ("relay"), it is the
  * parent itself, and reports each change of state over the socket.
  *
+ * A keeper (keeper.h) is a fork of it, which clones the command and goes on as that.
+ *
  * It must not do anything that wasn't asked for, nor outlive its client: the end of its socket is its end. It
  * has no policy and keeps no state between requests. All signals but SIGKILL and SIGSTOP stay blocked, as they
  * have to be around a clone anyway: what a terminal sends to the process group is not meant for it.
@@ -30,6 +32,7 @@
 
 #include "child.h"
 #include "clone_call.h"
+#include "keeper.h"
 #include "program_check.h"
 #include "program_run.h"
 
@@ -38,6 +41,9 @@
 #include <string.h>
 #endif
 
+#ifndef CLONE_INTO_CGROUP
+#define CLONE_INTO_CGROUP 0x200000000ULL
+#endif
 #define STACK_SIZE (64 * 1024)
 #define STACK_GUARD (64 * 1024)
 #define PAGE 4096 /* at least of this size: all that is shared lies in it */
@@ -316,6 +322,16 @@ static struct host_request *request_of(struct endpoint *e) { return (struct host
 
 static void *program_of(struct endpoint *e) { return e->bytes.base + sizeof(struct host_request); }
 
+#define N_CGROUP 2
+#define N_MAPS 1
+#define N_KEEPER 2
+
+/* How many fds follow those of the program. */
+static uint32_t extra_fds(const struct host_request *r) {
+  return (r->extra & HOST_CGROUP ? N_CGROUP : 0) + (r->extra & HOST_MAPS ? N_MAPS : 0) +
+         (r->extra & HOST_KEEPER ? N_KEEPER : 0);
+}
+
 /* Checks what came with the program, fills in its input slots, and lays out its environment. Returns 0 or an
  * errno. The fds stay the endpoint's. */
 static int ready_program(struct endpoint *e) {
@@ -327,7 +343,7 @@ static int ready_program(struct endpoint *e) {
     return EBADMSG;
   if (program_validate(program_of(e), r->program_size, &bad) != 0) return EINVAL;
   struct program_header *p = program_of(e);
-  if (p->n_inputs != e->have_fds) return EINVAL;
+  if (p->n_inputs + extra_fds(r) != e->have_fds) return EINVAL;
   const char *env = (const char *)program_of(e) + r->program_size;
   if (r->env_size > 0 && env[r->env_size - 1] != 0) return EBADMSG;
   if (r->n_env > r->env_size) return EBADMSG;
@@ -375,9 +391,24 @@ static void yield_to_client(int on) {
 }
 
 /* The client learns of the child from the kernel itself, before it runs: see struct host_shared. */
-static void announce(const struct endpoint *e) {
+static void announce(struct endpoint *e) {
   host.shared->request = e->now.id;
+  host.shared->kept = (request_of(e)->extra & HOST_KEEPER) != 0;
   host.shared->child = 0;
+}
+
+/* Born in its cgroup (clone3(2), CLONE_INTO_CGROUP, 5.7) it need not join it. */
+static long clone_into(struct child_start *start, const struct clone3_args *args) {
+  const struct child_containment *joining = start->contain;
+  struct child_containment born = *joining;
+  struct clone3_args into = *args;
+  into.flags |= CLONE_INTO_CGROUP;
+  into.cgroup = (uint64_t)joining->cgroup;
+  born.cgroup = -1;
+  start->contain = &born;
+  long result = clone3_onto(&into, child_main, start);
+  start->contain = joining;
+  return result;
 }
 
 /* Runs in: host, which sleeps until the child has exec'ed or ended; child_main in: child. */
@@ -393,7 +424,8 @@ static long clone_shared(struct child_start *start, uint64_t flags, int *pidfd) 
       .stack = (uint64_t)(uintptr_t)(host.stack + STACK_GUARD),
       .stack_size = STACK_SIZE,
   };
-  return clone3_onto(&args, child_main, start);
+  long into = start->contain != NULL && start->contain->cgroup >= 0 ? clone_into(start, &args) : -1;
+  return into >= 0 ? into : clone3_onto(&args, child_main, start);
 }
 
 /* A fork: the child returns 0 here, with a copy of everything. */
@@ -443,13 +475,17 @@ static int relay_judge(struct host_answer *a, int pid) {
 }
 
 static int flags_error(const struct host_request *r) {
-  return r->clone_flags & ~HOST_NAMESPACES ? EINVAL : 0;
+  if (r->clone_flags & ~HOST_NAMESPACES) return EINVAL;
+  if (r->extra & ~(uint32_t)(HOST_CGROUP | HOST_MAPS | HOST_KEEPER)) return EINVAL;
+  int keeps = r->keeper == HOST_KEEPS || (r->keeper == HOST_KEEPS_AS_INIT && (r->clone_flags & CLONE_NEWPID));
+  return (r->extra & HOST_KEEPER) && !keeps ? EINVAL : 0;
 }
 
 static void fill_in(struct endpoint *e, struct host_answer *a, long pid) {
   const struct host_request *r = request_of(e);
   a->pid = (int)pid;
   a->relayed = host.relay;
+  a->kept = (r->extra & HOST_KEEPER) != 0;
   a->cookie[0] = r->cookie[0];
   a->cookie[1] = r->cookie[1];
   a->peak = peak_kib();
@@ -459,16 +495,102 @@ static void fill_in(struct endpoint *e, struct host_answer *a, long pid) {
   }
 }
 
-static void spawn(struct endpoint *e) {
+/* ---- what contains a child ------------------------------------------------------------------------------- */
+
+/* What came behind the program's own fds, which stay the endpoint's. */
+static void take_extra(struct endpoint *e, struct child_containment *contain, int *proc) {
+  const struct host_request *r = request_of(e);
+  const int32_t *next = fds_of(e) + ((struct program_header *)program_of(e))->n_inputs;
+  *contain = (struct child_containment){.cgroup = -1, .procs = -1, .maps = -1, .keeper = -1, .shared = 1};
+  if (r->extra & HOST_CGROUP) {
+    contain->cgroup = next[0];
+    contain->procs = next[1];
+    next += N_CGROUP;
+  }
+  if (r->extra & HOST_MAPS) {
+    contain->maps = next[0];
+    next += N_MAPS;
+  }
+  if (r->extra & HOST_KEEPER) {
+    contain->keeper = next[0];
+    *proc = next[1];
+  }
+}
+
+static struct {
+  int init;
+  int proc;
+} keeping;
+
+/* Runs in: the keeper, when it has its command. */
+static void become_keeper(int command) {
+  if (raw(__NR_prctl, PR_GET_DUMPABLE) != host.dumpable) raw(__NR_prctl, PR_SET_DUMPABLE, host.dumpable);
+  keeper_run(command, keeping.init, keeping.proc);
+}
+
+/* A /proc by which a keeper finds its children: the client's, or our own, where that is in another pid namespace. */
+static int usable_proc(int given) {
+  if (keeper_sees(given)) return given;
+  long own = raw(__NR_openat, KERNEL_AT_FDCWD, "/proc", KERNEL_O_RDONLY | KERNEL_O_DIRECTORY | KERNEL_O_CLOEXEC, 0);
+  if (own < 0) return -EXDEV;
+  return keeper_sees((int)own) ? (int)own : -EXDEV;
+}
+
+/* Runs in: child, a fork of the host. It clones the command, and becomes its keeper. */
+__attribute__((noreturn)) static void keeper_main(struct endpoint *e, struct child_containment *contain, int proc) {
+  struct program_report report = {0};
+  struct child_start start = {
+      .program = program_of(e), .context = context_of(e, &report), .gate = -1, .contain = contain};
+  raw(__NR_close, e->socket);
+  if (host.state_fd >= 0) raw(__NR_close, host.state_fd);
+  keeping.init = request_of(e)->keeper == HOST_KEEPS_AS_INIT;
+  keeping.proc = keeping.init ? proc : usable_proc(proc);
+  contain->become = become_keeper;
+  contain->stack = host.stack + STACK_GUARD;
+  contain->stack_size = STACK_SIZE;
+  if (keeping.proc < 0) {
+    report.phase = PROGRAM_PHASE_FAILED;
+    report.step = CHILD_STEP_KEEPER;
+    report.err = -keeping.proc;
+    raw(__NR_write, contain->keeper, &report, sizeof report);
+    for (;;) raw(__NR_exit_group, 127);
+  }
+  child_main(&start);
+}
+
+/* The answer is about the keeper; what becomes of the command comes over its socket. */
+static void spawn_kept(struct endpoint *e, struct child_containment *contain, int proc) {
   int pidfd = -1;
+  struct host_answer a = {.outcome = HOST_DONE};
+  announce(e);
+  yield_to_client(0);
+  long pid = clone_copy(request_of(e)->clone_flags, &pidfd);
+  if (pid == 0) keeper_main(e, contain, proc);
+  yield_to_client(1);
+  if (pid < 0) pidfd = -1;
+  fill_in(e, &a, pid);
+  answer(e, &a, pidfd);
+  host.shared->child = 0;
+  if (pidfd >= 0) raw(__NR_close, pidfd);
+}
+
+static void spawn(struct endpoint *e) {
+  int pidfd = -1, proc = -1;
   int error = ready_program(e);
   if (error == 0) error = flags_error(request_of(e));
   if (error != 0) {
     refuse(e, e->now.id, error);
     return;
   }
+  struct child_containment contain;
+  take_extra(e, &contain, &proc);
+  if (contain.keeper >= 0) {
+    spawn_kept(e, &contain, proc);
+    return;
+  }
   struct host_answer a = {.outcome = HOST_DONE};
   struct child_start start = {.program = program_of(e), .context = context_of(e, &a.report), .gate = -1};
+  if (request_of(e)->extra != 0) start.contain = &contain;
   announce(e);
   yield_to_client(0);
   long pid = clone_shared(&start, request_of(e)->clone_flags, &pidfd);
@@ -504,7 +626,7 @@ __attribute__((noreturn)) static void embryo_main(struct endpoint *e, int socket
 
 static void create(struct endpoint *e) {
   int pidfd = -1;
-  int error = e->have != sizeof(struct host_request) || e->have_fds != 1 ? EBADMSG : 0;
+  int error = e->have != sizeof(struct host_request) || e->have_fds != 1 || request_of(e)->extra != 0 ? EBADMSG : 0;
   if (error == 0) error = flags_error(request_of(e));
   if (error != 0) {
     refuse(e, e->now.id, error);
@@ -673,7 +795,13 @@ static int equal(const char *a, const char *b) {
   return *a == *b;
 }
 
-/* Words after the name: "clone" (the legacy call), "relay". */
+static int number_of(const char *text) {
+  int value = 0;
+  for (; *text >= '0' && *text <= '9'; text++) value = value * 10 + (*text - '0');
+  return value;
+}
+
+/* Words after the name: "clone" (the legacy call), "relay", "client" and its pid. */
 static int host_main(int argc, char **argv) {
   static struct endpoint endpoint = {.socket = HOST_SOCKET};
   uint64_t all = ~0ull, child = 1ull << (KERNEL_SIGCHLD - 1);
@@ -688,6 +816,8 @@ static int host_main(int argc, char **argv) {
   for (int i = 1; i < argc; i++) {
     if (equal(argv[i], "clone")) host.legacy = 1;
     if (equal(argv[i], "relay")) host.relay = 1;
+    /* Its parent is a keeper, and its client is not: by its number here, 0 in an outer pid namespace. */
+    if (equal(argv[i], "client") && i + 1 < argc) host.client = number_of(argv[++i]);
   }
   /* A namespace's init can't give its children away: clone(2), EINVAL. */
   if (raw(__NR_getpid) == 1) host.relay = 1;

@@ -20,7 +20,7 @@
 #include "child_program.h"
 
 #define HOST_MAGIC 0x31687262u /* "brh1" */
-#define HOST_VERSION 1
+#define HOST_VERSION 2
 
 #define HOST_SOCKET 3 /* the host's end, from its start */
 
@@ -32,7 +32,7 @@
 enum host_type {
   /* To a host. */
   HOST_HELLO = 1, /* fds: the shared page. First of all, once */
-  HOST_SPAWN,     /* payload: struct host_request, program, environment; fds: the program's inputs */
+  HOST_SPAWN,     /* payload: struct host_request, program, environment; fds: the program's inputs, enum host_extra's */
   HOST_CREATE,    /* payload: struct host_request; fds: the embryo's end of a socket of its own */
   /* To an embryo. */
   HOST_STEP, /* as SPAWN: runs the program's operations but for its EXEC, which it does not have to mean */
@@ -69,7 +69,22 @@ struct host_request {
   int32_t close_rung;
   int32_t argument;
   int32_t cookie[2]; /* comes back in the answer */
+  uint32_t extra;    /* of SPAWN: enum host_extra, any of them */
+  uint32_t keeper;   /* of SPAWN with HOST_KEEPER: enum host_keeper */
 };
+
+/*
+ * What contains a child: fds that follow the program's inputs, in this order. With KEEPER the new process is a fork of the
+ * host that becomes the command's parent, and a keeper: the answer tells of that alone. Whether there is a command comes
+ * over the keeper's socket, as keeper.h says; what failed comes as a struct program_report instead.
+ */
+enum host_extra {
+  HOST_CGROUP = 1, /* a cgroup's directory, and its cgroup.procs, open for writing */
+  HOST_MAPS = 2,   /* a socket on which the child asks for the id maps of its user namespace, and reads an errno */
+  HOST_KEEPER = 4, /* the keeper's socket, and /proc */
+};
+
+enum host_keeper { HOST_KEEPS = 1, HOST_KEEPS_AS_INIT };
 
 /* The namespace flags of clone(2): no other may be asked for. */
 #define HOST_NAMESPACES                                                                             \
@@ -91,6 +106,8 @@ struct host_answer {
   int32_t relayed; /* the host is the child's parent */
   int32_t type;    /* of the request, 0 if it was refused unread */
   int32_t cookie[2];
+  int32_t kept; /* `pid` is a keeper, the command's parent */
+  int32_t reserved;
   int64_t peak;                 /* the host's own peak of resident memory, in KiB: where the child's started */
   struct program_report report; /* cut off after its n_tried entries */
 };
@@ -113,6 +130,7 @@ struct host_state {
 struct host_shared {
   int32_t child;
   uint32_t request;
+  int32_t kept; /* it is a keeper, which ends by itself, with all that it keeps, when its socket is closed */
 };
 
 #endif

@@ -269,6 +269,24 @@ static void end_unknown(int pid, int pidfd, int relayed) {
   }
 }
 
+/* A keeper that nobody knows. Its socket is ours to close, by whoever asked for it: then it ends, with all that it keeps,
+ * for which it must not be killed. */
+static void reap_keeper(int pid, int pidfd, int relayed) {
+  siginfo_t info;
+  if (relayed) {
+    if (pidfd >= 0) close(pidfd);
+    return;
+  }
+  if (pidfd < 0 && sys_wait_child(pid, -1, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, NULL) == 0)
+    pidfd = sys_pidfd_open(pid);
+  if (pidfd >= 0) orphans_adopt(pid, pidfd, -1);
+}
+
+static void end_or_reap(int pid, int pidfd, int relayed, int kept) {
+  if (kept) reap_keeper(pid, pidfd, relayed);
+  else end_unknown(pid, pidfd, relayed);
+}
+
 /* Reads the answers that are under way, and ends what they tell of. The host ends when it has read everything. */
 static void rescue(struct host_link *link, int socket) {
   struct host_received received;
@@ -285,12 +303,12 @@ static void rescue(struct host_link *link, int socket) {
     if (result != 1 || received.type != HOST_ANSWER) continue;
     const struct host_answer *a = &received.answer;
     int child = a->outcome == HOST_DONE && (a->type == HOST_SPAWN || a->type == HOST_CREATE);
-    if (child) end_unknown(a->pid, received.fd, a->relayed);
+    if (child) end_or_reap(a->pid, received.fd, a->relayed, a->kept);
     else if (received.fd >= 0) close(received.fd);
   } while (result >= 0);
   /* The host has ended, maybe between the clone and the answer. */
   int pid = __atomic_load_n(&link->shared->child, __ATOMIC_ACQUIRE);
-  if (pid > 0 && link->shared->request != link->last_answered) end_unknown(pid, -1, 0);
+  if (pid > 0 && link->shared->request != link->last_answered) end_or_reap(pid, -1, 0, link->shared->kept);
 }
 
 void host_link_close(struct host_link *link, int socket) {

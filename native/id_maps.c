@@ -16,6 +16,12 @@ static int put(const char *pid, const char *file, const char *text) {
   return error;
 }
 
+int id_maps_write(const char *pid, const char *uid, const char *gid, int deny_setgroups) {
+  int error = deny_setgroups ? put(pid, "setgroups", "deny") : 0;
+  if (error == 0) error = put(pid, "uid_map", uid);
+  return error == 0 ? put(pid, "gid_map", gid) : error;
+}
+
 static void *serve(void *argument) {
   struct id_maps *maps = argument;
   char pid[17];
@@ -24,9 +30,7 @@ static void *serve(void *argument) {
   while (n < 0 && errno == EINTR);
   if (n <= 0) return NULL; /* there was no child */
   pid[n] = 0;
-  int32_t error = maps->deny_setgroups ? put(pid, "setgroups", "deny") : 0;
-  if (error == 0) error = put(pid, "uid_map", maps->uid);
-  if (error == 0) error = put(pid, "gid_map", maps->gid);
+  int32_t error = id_maps_write(pid, maps->uid, maps->gid, maps->deny_setgroups);
   send(maps->own, &error, sizeof error, MSG_NOSIGNAL);
   return NULL;
 }

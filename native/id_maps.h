@@ -16,6 +16,8 @@ struct id_maps {
   pthread_t thread;
 };
 
+/* Writes the maps of a process's user namespace. Returns 0 or an errno. */
+int id_maps_write(const char *pid, const char *uid, const char *gid, int deny_setgroups);
 /* Starts the thread. Returns 0 or an errno. Runs in: parent. */
 int id_maps_start(struct id_maps *maps);
 /* Ends it. The child must have exec'ed or ended. */

@@ -35,4 +35,11 @@ struct keeper_note {
   int64_t usage[9]; /* EXIT: as enum monitor_field from FIELD_UTIME on */
 };
 
+/* Whether that fd is of a /proc with our own numbers. */
+int keeper_sees(int proc);
+/* Runs in: keeper, whose child `pid` is the command. `proc`: an fd of /proc, or -1: it is opened. Never returns. */
+__attribute__((noreturn)) void keeper_run(int pid, int init, int proc);
+/* Runs in: watcher. Ends when it has been there for its end. */
+void cgroup_watch(const char *path);
+
 #endif

@@ -326,7 +326,7 @@ static void meet_command(struct launch *launch) {
 static int prepare_containment(struct launch *launch, struct child_containment *contain,
                                struct id_maps *maps) {
   const struct launch_containment *wanted = launch->contain;
-  *contain = (struct child_containment){.cgroup = wanted->cgroup, .maps = -1, .keeper = -1};
+  *contain = (struct child_containment){.cgroup = wanted->cgroup, .procs = -1, .maps = -1, .keeper = -1};
   /* vfork(2) takes no flags, and a keeper has to clone by itself. */
   if (launch->rung == LAUNCH_VFORK && (wanted->namespaces != 0 || wanted->keeper_path != NULL))
     launch->rung = LAUNCH_FORK;
@@ -508,7 +508,7 @@ void launch_run(struct launch *launch) {
     }
   }
 
-  struct child_containment contain = {.cgroup = -1, .maps = -1, .keeper = -1};
+  struct child_containment contain = {.cgroup = -1, .procs = -1, .maps = -1, .keeper = -1};
   struct id_maps maps;
   if (launch->failure == LAUNCH_OK && launch->contain != NULL) {
     int error = prepare_containment(launch, &contain, &maps);

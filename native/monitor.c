@@ -31,7 +31,7 @@ static uint64_t key_of(const struct monitor *m, uint32_t index) {
 static int64_t take(struct monitor *m) {
   if (m->free == NO_WATCH) {
     uint32_t more = m->n_watches == 0 ? 64 : m->n_watches * 2;
-    struct watch *watches = realloc(m->watches, more * sizeof *watches);
+    struct watch *watches = sys_realloc(m->watches, more * sizeof *watches);
     if (watches == NULL) return -ENOMEM;
     memset(watches + m->n_watches, 0, (more - m->n_watches) * sizeof *watches);
     m->watches = watches;
@@ -239,6 +239,10 @@ int64_t monitor_add_child(struct monitor *m, pid_t pid, int pidfd, struct cleanu
   return index;
 }
 
+int64_t monitor_add_keeper(struct monitor *m, pid_t pid, int pidfd) {
+  return add(m, WATCH_CHILD, pid, pidfd, (struct cleanup){0, -1});
+}
+
 int monitor_has_child(const struct monitor *m, pid_t pid) {
   for (uint32_t i = 0; i < m->n_watches; i++) {
     const struct watch *watch = &m->watches[i];
@@ -429,7 +433,7 @@ static int keep_or_close(struct monitor *m, uint32_t index, int led_group) {
     else if (errno != ESRCH)
       left = GROUP_LOST;
   }
-  if (watch->embryo && left != GROUP_LEFT) {
+  if (watch->held && left != GROUP_LEFT) {
     /* Who drives it still has the entry, and gives it back. */
     close_fd(m, watch);
     left = GROUP_LEFT;

@@ -70,7 +70,7 @@ struct watch {
   uint8_t cleaned;    /* it has got its clean-up signal, or is being terminated */
   uint8_t stops;      /* a stop_watch thread serves it */
   uint8_t kept;       /* another process's child, a keeper's or a relay's: that reaps it, and tells of its states */
-  uint8_t embryo;     /* created by a spawn host, has not exec'ed */
+  uint8_t held;       /* an embryo's, or a host's keeper's: its entry stays until it is removed, for whoever drives that */
   int fd;             /* -1: closed */
   pid_t pid;
   struct cleanup cleanup;
@@ -121,7 +121,9 @@ int monitor_open(struct monitor *monitor);
 void monitor_close(struct monitor *monitor, int process_ends);
 /* Takes over pidfd, also on failure (the child is then killed and reaped). Returns the index. */
 int64_t monitor_add_child(struct monitor *monitor, pid_t pid, int pidfd, struct cleanup cleanup);
-/* The same for a child that something else started: on failure it is left alone, and pidfd closed. -ECHILD: it is
+/* Takes over the pidfd of a child that is a keeper, on success only: killed it would let go of what it keeps. */
+int64_t monitor_add_keeper(struct monitor *monitor, pid_t pid, int pidfd);
+/* As monitor_add_child() for a child that something else started: on failure it is left alone, and pidfd closed. -ECHILD: it is
  * no child of this process. -EBUSY: it is watched here already. */
 int64_t monitor_adopt_child(struct monitor *monitor, pid_t pid, int pidfd, struct cleanup cleanup);
 /* Whether that child is watched here, and not reaped yet. */

@@ -54,11 +54,7 @@ export class CgroupContainment extends Containment {
   }
 
   protected endAll(): void {
-    if (this.#write("cgroup.kill", "1")) return;
-    // Before Linux 5.14. Frozen, so that none ends and none is new while they are gone through.
-    this.#write("cgroup.freeze", "1");
-    for (const process of this.members()) signalProcess(process, SIGKILL);
-    this.#write("cgroup.freeze", "0");
+    endAll(this.#directory);
   }
 
   protected release(): void {
@@ -133,18 +129,7 @@ export class CgroupContainment extends Containment {
   }
 
   #write(file: string, value: string): boolean {
-    try {
-      // Without O_CREAT, which a file system of the kernel's refuses in other words than "no such file".
-      const fd = openSync(posix.join(this.#directory, file), constants.O_WRONLY);
-      try {
-        writeFileSync(fd, value);
-      } finally {
-        closeSync(fd);
-      }
-      return true;
-    } catch {
-      return false;
-    }
+    return write(this.#directory, file, value);
   }
 }
 
@@ -161,6 +146,37 @@ function directoriesIn(directory: string): string[] {
       .map((entry) => posix.join(directory, entry.name));
   } catch {
     return [];
+  }
+}
+
+/** Gives up a leaf whose command could not be started, or was lost on its way: with whatever that may have started. */
+export function discardLeaf(directory: string): void {
+  if (removeTree(directory)) return;
+  endAll(directory);
+  removeSoon(directory, MOST_REMOVALS);
+}
+
+/** Sends SIGKILL to everything in a cgroup. */
+function endAll(directory: string): void {
+  if (write(directory, "cgroup.kill", "1")) return;
+  // Before Linux 5.14. Frozen, so that none ends and none is new while they are gone through.
+  write(directory, "cgroup.freeze", "1");
+  for (const process of processesOf(pidsIn(directory))) signalProcess(process, SIGKILL);
+  write(directory, "cgroup.freeze", "0");
+}
+
+function write(directory: string, file: string, value: string): boolean {
+  try {
+    // Without O_CREAT, which a file system of the kernel's refuses in other words than "no such file".
+    const fd = openSync(posix.join(directory, file), constants.O_WRONLY);
+    try {
+      writeFileSync(fd, value);
+    } finally {
+      closeSync(fd);
+    }
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -91,7 +91,7 @@ export class KeptContainment extends Containment {
       const type = this.#note.getInt32(NOTE.type, true);
       if (type !== TYPE.ended) this.#tell(type === TYPE.exit);
       // In a namespace the numbers are its own.
-      else if (this.by === "keeper") this.noteEnded(this.#note.getInt32(NOTE.pid, true));
+      else if (this.by === "keeper" && !this.#keeper.foreign) this.noteEnded(this.#note.getInt32(NOTE.pid, true));
     }
   }
 
@@ -108,8 +108,8 @@ export class KeptContainment extends Containment {
       this.#left = int(NOTE.left) === 1;
       event[FIELD.usage] = 1;
       for (let i = 0; i < NOTE.values; i++) event[FIELD.utime + i] = Number(this.#note.getBigInt64(NOTE.usage + 8 * i, true));
-      // As for a child of ours: it shared our memory until its exec, and starts with our peak as its own.
-      if ((event[FIELD.maxrss] as number) <= process.resourceUsage().maxRSS) event[FIELD.maxrss] = -1;
+      // As for a child of ours: it shared our memory, or a host's, until its exec, and starts with that peak as its own.
+      if ((event[FIELD.maxrss] as number) <= (this.#keeper.peak ?? process.resourceUsage().maxRSS)) event[FIELD.maxrss] = -1;
       event[FIELD.group] = this.#monitor.native.keptEnded(this.#command);
     }
     this.contained?.onEvent(event, 0);

@@ -4,17 +4,17 @@
 
 import { accessSync, closeSync, constants, openSync } from "node:fs";
 import { type SpawnError, UnsupportedError } from "../errors.js";
-import { EPERM } from "../kernel/errno.js";
+import { EPERM, EXDEV } from "../kernel/errno.js";
 import { launch } from "../launch/direct.js";
 import { facts } from "../launch/facts.js";
-import type { Cleanup, Launched } from "../launch/launcher.js";
+import type { Cleanup, Enclosure, Launched, Launcher } from "../launch/launcher.js";
 import { keeperPath } from "../native/addon.js";
 import type { Planned } from "../program/make-plan.js";
 import { mapIds, NAMESPACES } from "../program/namespaces.js";
 import type { Means } from "../states.js";
-import { CgroupContainment } from "./cgroup.js";
+import { CgroupContainment, discardLeaf } from "./cgroup.js";
 import { cgroupBase } from "./cgroup-base.js";
-import { type Controller, NoPlace, removeTree } from "./cgroup-place.js";
+import { type Controller, NoPlace } from "./cgroup-place.js";
 import type { Containment } from "./containment.js";
 import { GroupContainment } from "./group.js";
 import { KeptContainment } from "./keeper.js";
@@ -26,56 +26,71 @@ export interface Started {
   containment: Containment;
 }
 
-type Start = (planned: Planned, cleanup: Cleanup, plan: ContainPlan) => Started;
+/** Where a command is launched from: here, or a spawn host. */
+type From = "here" | "host";
 
-const START: Record<Means, Start> = {
-  cgroup(planned, cleanup, { limits, controllers }) {
+/** What is to be launched, one after the other, until one is; a launch that fails is thrown into it. */
+type Steps = Generator<{ planned: Planned; enclosure?: Enclosure }, Started, Launched>;
+
+type Begin = (planned: Planned, plan: ContainPlan, from: From) => Steps;
+
+const BEGIN: Record<Means, Begin> = {
+  *cgroup(planned, { limits, controllers }, from) {
     const leaf = cgroup(controllers).leaf(limits);
+    const fds: number[] = [];
+    const open = (path: string, flags: number): number => {
+      const fd = openSync(path, flags);
+      fds.push(fd);
+      return fd;
+    };
     try {
-      const fd = openSync(leaf, constants.O_RDONLY | constants.O_DIRECTORY);
-      try {
-        const launched = launch(planned, cleanup, { cgroup: fd });
-        return { launched, containment: new CgroupContainment(launched.pid, leaf) };
-      } finally {
-        closeSync(fd);
-      }
+      const directory = open(leaf, constants.O_RDONLY | constants.O_DIRECTORY);
+      // A host of another user may not move processes there, but by what we have opened.
+      const procs = from === "host" ? open(`${leaf}/cgroup.procs`, constants.O_WRONLY) : undefined;
+      const launched = yield { planned, enclosure: { cgroup: directory, procs } };
+      return { launched, containment: new CgroupContainment(launched.pid, leaf) };
     } catch (error) {
-      removeTree(leaf);
+      discardLeaf(leaf);
       throw error;
+    } finally {
+      for (const fd of fds) closeSync(fd);
     }
   },
-  keeper(planned, cleanup) {
+  *keeper(planned, _plan, from) {
     ownProc();
-    const launched = launch(planned, cleanup, { keeper: { path: keeper(), role: "keep" } });
-    return kept("keeper", launched);
-  },
-  namespace(planned, cleanup) {
-    const role = { path: keeper(), role: "init" } as const;
-    const { flags, maps } = planned.plan.setup.namespaces;
-    const namespaces = flags | NAMESPACES.pid;
-    const attempt = (user: boolean): Launched =>
-      launch(planned, cleanup, {
-        keeper: role,
-        namespaces: user ? namespaces | NAMESPACES.user : namespaces,
-        maps: maps ?? (user ? mapIds(undefined, undefined, facts) : undefined),
-      });
-    const privileged = facts.identity().uid === 0;
     try {
-      return kept("namespace", attempt(!privileged || maps !== undefined));
+      return kept("keeper", yield { planned, enclosure: { keeper: { path: programOf(from), role: "keep" } } });
     } catch (error) {
-      if (!isRefused(error)) throw error;
-      // root of a container, say, without the privilege for the one, may have that for the other.
-      if (!privileged) throw noNamespace(error);
+      const { stage, errno } = error as Partial<SpawnError>;
+      if (stage !== "keeper" || errno !== EXDEV) throw error;
+      const why = "cannot contain by a keeper: the spawn host is in a pid namespace of which there is no /proc";
+      throw new UnsupportedError("keeper", why, { cause: error });
+    }
+  },
+  *namespace(planned, _plan, from) {
+    const keeper = { path: programOf(from), role: "init" } as const;
+    const { flags, maps } = planned.plan.setup.namespaces;
+    const pid = flags | NAMESPACES.pid;
+    // root of a container, say, without the privilege for the one, may have that for the other. Of a host it isn't known.
+    const without = maps === undefined && (from === "host" || facts.identity().uid === 0);
+    let refused: unknown;
+    for (const user of without ? [false, true] : [true]) {
+      const own = user ? (maps ?? mapIds(undefined, undefined, facts)) : undefined;
       try {
-        return kept("namespace", attempt(true));
-      } catch (again) {
-        throw isRefused(again) ? noNamespace(again) : again;
+        return kept(
+          "namespace",
+          yield { planned, enclosure: { keeper, namespaces: user ? pid | NAMESPACES.user : pid, maps: own } },
+        );
+      } catch (error) {
+        if (!isRefused(error)) throw error;
+        refused = error;
       }
     }
+    throw noNamespace(refused);
   },
-  group(given, cleanup) {
+  *group(given) {
     const planned = inOwnGroup(given);
-    const launched = launch(planned, cleanup);
+    const launched = yield { planned };
     return { launched, containment: new GroupContainment(launched.pid, planned.plan.setup.session) };
   },
 };
@@ -92,13 +107,63 @@ function inOwnGroup(planned: Planned): Planned {
   return { ...planned, plan: { ...planned.plan, setup: { ...setup, common: false, processGroup: 0 } } };
 }
 
+/** Gives the means that a plan takes. */
+export function meansOf({ means }: ContainPlan): Means {
+  return means === "auto" ? strongest() : means;
+}
+
+function* begin(planned: Planned, plan: ContainPlan, from: From): Steps {
+  const means = meansOf(plan);
+  try {
+    return yield* BEGIN[means](planned, plan, from);
+  } catch (error) {
+    // "auto" takes what can be had where the host is, too.
+    if (plan.means !== "auto" || means === "group" || !(error instanceof UnsupportedError)) throw error;
+    return yield* BEGIN.group(planned, plan, from);
+  }
+}
+
 /**
  * Starts a command contained.
  *
  * @throws UnsupportedError: that means is not to be had here; says what is missing. SpawnError.
  */
-export function launchContained(planned: Planned, cleanup: Cleanup, plan: ContainPlan): Started {
-  return START[plan.means === "auto" ? strongest() : plan.means](planned, cleanup, plan);
+export function launchContained(planned: Planned, cleanup: Cleanup, plan: ContainPlan, lasting = false): Started {
+  const steps = begin(planned, plan, "here");
+  let step = steps.next();
+  while (!step.done) {
+    let launched: Launched;
+    try {
+      launched = launch(step.value.planned, cleanup, step.value.enclosure, lasting);
+    } catch (error) {
+      step = steps.throw(error);
+      continue;
+    }
+    step = steps.next(launched);
+  }
+  return step.value;
+}
+
+/** The same by a launcher that does not block. It must be watched in the very turn in which this settles. */
+export async function launchContainedBy(
+  launcher: Launcher,
+  planned: Planned,
+  cleanup: Cleanup,
+  plan: ContainPlan,
+): Promise<Started> {
+  const steps = begin(planned, plan, "host");
+  let step = steps.next();
+  while (!step.done) {
+    let launched: Launched;
+    try {
+      launched = await launcher.launch(step.value.planned, cleanup, step.value.enclosure);
+    } catch (error) {
+      step = steps.throw(error);
+      continue;
+    }
+    step = steps.next(launched);
+  }
+  return step.value;
 }
 
 let best: Means | undefined;
@@ -144,6 +209,11 @@ function keeper(): string {
     throw new UnsupportedError("keeper", `cannot contain: brood's keeper ${path} can't be executed`, { cause: error });
   }
   return path;
+}
+
+/** A host's own program is a keeper's, too. */
+function programOf(from: From): string {
+  return from === "host" ? "" : keeper();
 }
 
 function kept(by: "keeper" | "namespace", launched: Launched): Started {

@@ -4,7 +4,7 @@
  * "Embryo" is what xv6 and the BSDs call the state of a process between its creation and its first program.
  */
 
-import { invalidState, SpawnError } from "../errors.js";
+import { invalidState, SpawnError, UnsupportedError } from "../errors.js";
 import { EVENT, FIELD, FIELDS_PER_EVENT } from "../kernel/events.js";
 import { type Monitor, monitor, type Watcher } from "../kernel/monitor.js";
 import { type Signal, signalNumber } from "../kernel/signals.js";
@@ -87,6 +87,7 @@ export class Embryo extends Steps implements Watcher {
     checkReached(this.#reached);
     const call = readArguments<SpawnOptions>(args, options, SPAWN_OPTION_NAMES);
     const prepared = prepare(file, call.args, call.options, this.#defaults(), DRAIN_TO_THE_END);
+    checkAlone(prepared);
     return this.#exec(prepared, this.#withPlaced(prepared.planned.plan), { kept: [...this.#reached.placed] });
   }
 
@@ -227,4 +228,17 @@ function killed(plan: Plan, cause: unknown): SpawnError {
   const why = `cannot spawn ${showText(plan.file)}: the process was killed before its exec (ERR_SPAWN_KILLED at setup)`;
   const file = typeof plan.file === "string" ? plan.file : Buffer.from(plan.file).toString();
   return new SpawnError(why, "ERR_SPAWN_KILLED", { stage: "setup", errno: 0, file }, { cause });
+}
+
+/**
+ * Throws for what has to be asked for when a process is created, which this one is.
+ *
+ * @throws UnsupportedError
+ */
+export function checkAlone({ life, planned }: Prepared): void {
+  const { file, setup } = planned.plan;
+  const what = life.contain ? "options.contain" : setup.namespaces.flags !== 0 ? "options.namespaces" : undefined;
+  if (what === undefined) return;
+  const why = `cannot spawn ${showText(file)}: the process is there already, and ${what} is for one that is made`;
+  throw new UnsupportedError(life.contain ? "contain-embryo" : "namespaces-embryo", why);
 }

@@ -3,6 +3,9 @@
  */
 
 import { closeSync, openSync } from "node:fs";
+import type { Containment } from "../contain/containment.js";
+import { launchContained, launchContainedBy, meansOf } from "../contain/launch.js";
+import { readContain } from "../contain/options.js";
 import { HostError, UnsupportedError } from "../errors.js";
 import { errnoName, errnoWords } from "../kernel/errno.js";
 import { describeState } from "../kernel/events.js";
@@ -17,8 +20,8 @@ import type { Child } from "../process/child.js";
 import { DRAIN_TO_THE_END, type SpawnOptions } from "../process/options.js";
 import { type Prepared, prepare } from "../process/spawn.js";
 import type { Elsewhere } from "../program/compile.js";
-import type { ProgramOptions } from "../program/options.js";
 import { INPUT } from "../program/plan.js";
+import type { OwnOptions } from "./options.js";
 
 /** Of host.c: the fd of its socket. */
 const HOST_SOCKET = 3;
@@ -26,7 +29,7 @@ const HOST_SOCKET = 3;
 /** What a host process is to be. */
 export interface HostPlan {
   /** Of its own start. */
-  options: ProgramOptions;
+  options: OwnOptions;
   /** It is itself the parent of what it starts. */
   relay: boolean;
   /** What each of its children takes over from us. */
@@ -45,24 +48,34 @@ export class HostProcess {
   /** Starts one as a child of this process, at once. */
   static start(plan: HostPlan): HostProcess {
     return withProgram(plan, (prepared) => {
-      const launched = launch(prepared.planned, prepared.cleanup, undefined, true);
+      const { planned, cleanup } = prepared;
+      const contain = containOf(plan);
       // What starts from our directory is to be found as we find it.
-      const sight = plan.elsewhere().callers === undefined ? "absolute" : "all";
-      return new HostProcess(plan, prepared, launched, sightFrom(plan, sight));
+      const sight = sightFrom(plan, plan.elsewhere().callers === undefined ? "absolute" : "all");
+      if (contain === undefined) return new HostProcess(plan, prepared, launch(planned, cleanup, undefined, true), sight);
+      const { launched, containment } = launchContained(planned, cleanup, contain, true);
+      return new HostProcess(plan, prepared, launched, sight, containment);
     });
   }
 
   /** Starts one as a child of this process by another host. */
   static async startThrough(launcher: HostLauncher, plan: HostPlan): Promise<HostProcess> {
-    const { prepared, launching } = withProgram(plan, (made) => ({
-      prepared: made,
-      launching: launcher.launch(made.planned, made.cleanup),
-    }));
-    return new HostProcess(plan, prepared, await launching, sightFrom(plan, launcher.sight));
+    const { prepared, launching } = withProgram(plan, (made) => {
+      const { planned, cleanup } = made;
+      const contain = containOf(plan);
+      const starting =
+        contain === undefined
+          ? launcher.launch(planned, cleanup).then((launched) => ({ launched, containment: undefined }))
+          : launchContainedBy(launcher, planned, cleanup, contain);
+      return { prepared: made, launching: starting };
+    });
+    const { launched, containment } = await launching;
+    return new HostProcess(plan, prepared, launched, sightFrom(plan, launcher.sight), containment);
   }
 
-  private constructor(plan: HostPlan, prepared: Prepared, { index, pid, pipes }: Launched, sight: Sight) {
-    this.child = prepared.child({ index, pid, pipes: [] }).unref();
+  private constructor(plan: HostPlan, prepared: Prepared, launched: Launched, sight: Sight, containment?: Containment) {
+    const { pipes } = launched;
+    this.child = prepared.child({ ...launched, pipes: [] }, containment).unref();
     const [socket] = pipes;
     this.link = new HostLink(socket?.index ?? -1, false, "the spawn host", () => this.child[Symbol.dispose]());
     this.launcher = new HostLauncher(this.link, plan.elsewhere, sight);
@@ -106,10 +119,24 @@ function sightFrom({ options: { chroot, namespaces } }: HostPlan, from: Sight): 
   return chroot === undefined && namespaces?.includes("mount") !== true ? from : "none";
 }
 
+/** How the host's own process is contained. Without `contain` a pid namespace makes it that one's init. */
+function containOf({ options }: HostPlan): ReturnType<typeof readContain> {
+  return options.contain ? readContain(options) : undefined;
+}
+
+/** What a host is told by whose parent a keeper is: its client's number, as it sees it. */
+function wordsFor(plan: HostPlan): string[] {
+  const contain = containOf(plan);
+  const means = contain === undefined ? undefined : meansOf(contain);
+  if (means === "keeper") return ["relay", "client", String(process.pid)];
+  if (means === "namespace") return ["relay", "client", "0"];
+  return plan.relay ? ["relay"] : [];
+}
+
 /** Prepares the start of the program, whose file is open meanwhile: it is executed by its fd. */
 function withProgram<Result>(plan: HostPlan, body: (prepared: Prepared) => Result): Result {
   const path = hostPath();
-  const words = [...(plan.relay ? ["relay"] : []), ...(addon().probe() === RUNGS[0] ? [] : ["clone"])];
+  const words = [...wordsFor(plan), ...(addon().probe() === RUNGS[0] ? [] : ["clone"])];
   const prepared = prepare(
     path,
     words,

@@ -2,6 +2,7 @@
  * The options of a spawn host, of `spawnAsync` and of what a host creates; and their checks.
  */
 
+import { CONTAIN_OPTION_NAMES, type ContainOptions } from "../contain/options.js";
 import { conflict, outOfRange, wrongType } from "../errors.js";
 import { SPAWN_OPTION_NAMES, type SpawnOptions } from "../process/options.js";
 import type { Namespace, ProgramOptions } from "../program/options.js";
@@ -33,9 +34,12 @@ const OWN_NAMES = [
   "gidMap",
 ] as const satisfies (keyof ProgramOptions)[];
 
-type OwnOptions = Pick<ProgramOptions, (typeof OWN_NAMES)[number]>;
+export type OwnOptions = Pick<ProgramOptions, (typeof OWN_NAMES)[number]> & ContainOptions;
 
-/** Options of `SpawnHost.start`. A host in a "pid" namespace is its init, and so a relay. */
+/**
+ * Options of `SpawnHost.start`. A host in a "pid" namespace is its init, and so a relay. A host with `contain` is contained with
+ * everything that it starts, and that ends with it; by "keeper" and "namespace" it is a relay, since its parent is a keeper.
+ */
 export interface HostOptions extends OwnOptions {
   /** Another host, through which this one is started: it starts from there. It is our child all the same. */
   through?: SpawnHost | undefined;
@@ -72,7 +76,7 @@ const HOST_ONLY = Object.keys({ through: 0, relay: 0, restart: 0 } satisfies Rec
 >);
 
 /** All options of `SpawnHost.start`. */
-export const HOST_OPTION_NAMES: readonly string[] = [...OWN_NAMES, ...HOST_ONLY];
+export const HOST_OPTION_NAMES: readonly string[] = [...OWN_NAMES, ...CONTAIN_OPTION_NAMES, ...HOST_ONLY];
 
 const ASYNC_ONLY = Object.keys({ preexec: 0, preexecTimeout: 0 } satisfies Record<
   Exclude<keyof SpawnAsyncOptions, keyof SpawnOptions>,
@@ -87,7 +91,7 @@ const MOST_MS = 0x7fffffff;
 
 /** Checks the options of a host that aren't those of its own process; gives these apart. */
 export function readHostOptions(options: unknown): {
-  own: ProgramOptions;
+  own: OwnOptions;
   through: unknown;
   relay: boolean;
   restart: boolean;

@@ -5,10 +5,10 @@
 import { SpawnError } from "../errors.js";
 import type { Child } from "../process/child.js";
 import { DRAIN_TO_THE_END, readArguments, type SpawnOptions } from "../process/options.js";
-import { checkUncontained, PIPES, type Prepared, prepare, unlessAborted } from "../process/spawn.js";
+import { PIPES, type Prepared, prepare, unlessAborted } from "../process/spawn.js";
 import type { PathLike, TextLike } from "../program/options.js";
 import { defaultHost } from "./default-host.js";
-import type { Embryo } from "./embryo.js";
+import { checkAlone, type Embryo } from "./embryo.js";
 import { readPreexec, SPAWN_ASYNC_OPTION_NAMES, type SpawnAsyncOptions } from "./options.js";
 
 /**
@@ -34,8 +34,9 @@ export async function spawnAsync(file: PathLike, args?: unknown, options?: unkno
   const call = readArguments<SpawnAsyncOptions>(args, options, SPAWN_ASYNC_OPTION_NAMES);
   const { preexec, ms, rest } = readPreexec(call.options);
   const prepared = prepare(file, call.args, rest, PIPES, DRAIN_TO_THE_END);
-  checkUncontained(prepared);
-  return preexec === undefined ? defaultHost().host.launch(prepared) : withPreexec(prepared, preexec, ms);
+  if (preexec === undefined) return defaultHost().host.launch(prepared);
+  checkAlone(prepared);
+  return withPreexec(prepared, preexec, ms);
 }
 
 async function withPreexec(prepared: Prepared, preexec: (embryo: Embryo) => unknown, ms: number): Promise<Child<SpawnOptions>> {

@@ -21,6 +21,7 @@ export const EBADF = 9;
 export const ECHILD = 10;
 export const EAGAIN = 11;
 export const EBUSY = 16;
+export const EXDEV = 18;
 export const EINVAL = 22;
 export const EPIPE = 32;
 export const ENOSYS = 38;

@@ -3,16 +3,18 @@
  * needs, and takes the child that comes back, which is ours as any other. Does not block.
  */
 
+import { closeSync, constants, openSync } from "node:fs";
 import { HostError } from "../errors.js";
 import { monitor } from "../kernel/monitor.js";
 import { compile, type Elsewhere, type Program } from "../program/compile.js";
 import type { Planned } from "../program/make-plan.js";
-import type { Plan } from "../program/plan.js";
+import { INPUT, type Plan } from "../program/plan.js";
 import { ProgramWriter } from "../program/writer.js";
 import { inheritableFds } from "./facts.js";
 import { hostEnded, LAUNCH, launchError, type Sight } from "./failure.js";
-import { type Answer, type HostLink, REQUEST, type Sent } from "./host-link.js";
-import type { Cleanup, Launched, LaunchedPipe, Launcher } from "./launcher.js";
+import { type Answer, EXTRA, type HostLink, KEEPER, type Numbers, REQUEST, type Sent } from "./host-link.js";
+import { answerIdMaps, endUnmet, meet } from "./kept.js";
+import type { Cleanup, Enclosure, Launched, LaunchedPipe, Launcher } from "./launcher.js";
 
 const writer = new ProgramWriter();
 
@@ -30,13 +32,85 @@ export class HostLauncher implements Launcher {
     this.sight = sight;
   }
 
-  async launch(planned: Planned, cleanup: Cleanup): Promise<Launched> {
+  async launch(planned: Planned, cleanup: Cleanup, enclosure: Enclosure = {}): Promise<Launched> {
     const plan = withInherited(planned.plan);
     const program = compile(plan, writer, this.#elsewhere());
-    const numbers = { flags: plan.setup.namespaces.flags, signal: cleanup.signal, grace: cleanup.grace };
-    const { pipes, answer } = send(this.#link, REQUEST.spawn, plan, program, numbers);
-    const { rest } = await answered(answer, pipes, plan, program, this.sight);
-    return { index: rest[0] as number, pid: rest[1] as number, pipes };
+    const { keeper, namespaces = plan.setup.namespaces.flags, maps = plan.setup.namespaces.maps } = enclosure;
+    const numbers = { flags: namespaces, signal: cleanup.signal, grace: cleanup.grace };
+    const extra = extraOf(enclosure, maps !== undefined);
+    const sent = sendWith(this.#link, plan, program, numbers, extra);
+    const { pipes } = sent;
+    const stopAnswering = maps === undefined ? undefined : answerIdMaps(sent.extra[extra.maps] as number, maps);
+    const socket = keeper === undefined ? undefined : (sent.extra[extra.socket] as number);
+    try {
+      const unmet = ({ failure, rest }: Answer): void => {
+        if (socket !== undefined) endUnmet(socket, failure === LAUNCH.pidfd ? (rest[1] as number) : 0);
+      };
+      const { rest } = await answered(sent.answer, pipes, plan, program, this.sight, unmet);
+      const [index = 0, pid = 0, relayed = 0, , peak = 0] = rest;
+      if (socket === undefined) return { index, pid, pipes };
+      const foreign = relayed === 1 || keeper?.role === "init";
+      const made = { index, socket, pid, peak, foreign };
+      const met = await meet(made, cleanup).catch((error) => {
+        discard(pipes);
+        throw error;
+      });
+      if (met.failure === LAUNCH.ok) return { index: met.index, pid: met.pid, pipes, keeper: made };
+      discard(pipes);
+      throw launchError(met.failure, met.rest, plan, program.subjects, this.sight);
+    } finally {
+      stopAnswering?.();
+    }
+  }
+}
+
+/** The fds that follow those of a program, and where among them are the ones whose other ends are ours. */
+interface Extra {
+  inputs: number[];
+  numbers: Numbers;
+  maps: number;
+  socket: number;
+  close(): void;
+}
+
+/** In the order of `enum host_extra`. A complement is an fd of ours, sent as it is. */
+function extraOf({ cgroup, procs, keeper }: Enclosure, maps: boolean): Extra {
+  const inputs: number[] = [];
+  let bits = 0;
+  if (cgroup !== undefined) {
+    bits |= EXTRA.cgroup;
+    inputs.push(~cgroup, ~(procs ?? cgroup));
+  }
+  const atMaps = inputs.length;
+  if (maps) {
+    bits |= EXTRA.maps;
+    inputs.push(INPUT.packets);
+  }
+  const numbers = { extra: bits, keeper: keeper === undefined ? 0 : KEEPER[keeper.role === "init" ? "init" : "keep"] };
+  const atSocket = inputs.length;
+  if (keeper === undefined) return { inputs, numbers, maps: atMaps, socket: atSocket, close: () => {} };
+  // A keeper finds what it keeps in there, also where the host's root has none.
+  const proc = openSync("/proc", constants.O_RDONLY | constants.O_DIRECTORY);
+  inputs.push(INPUT.packets, ~proc);
+  numbers.extra |= EXTRA.keeper;
+  return { inputs, numbers, maps: atMaps, socket: atSocket, close: () => closeSync(proc) };
+}
+
+/** Sends a program with what is to contain it; gives our ends of its pipes, and of what follows them. */
+function sendWith(
+  link: HostLink,
+  plan: Plan,
+  program: Program,
+  numbers: Numbers,
+  extra: Extra,
+): { pipes: LaunchedPipe[]; extra: number[]; answer: Promise<Answer> } {
+  if (extra.inputs.length === 0) return { ...send(link, REQUEST.spawn, plan, program, numbers), extra: [] };
+  try {
+    const inputs = Int32Array.from([...program.inputs, ...extra.inputs]);
+    const { pipes, ends, answer } = send(link, REQUEST.spawn, plan, { ...program, inputs }, { ...numbers, ...extra.numbers });
+    return { pipes, answer, extra: ends.slice(program.inputs.length) };
+  } finally {
+    extra.close();
   }
 }
 
@@ -46,8 +120,8 @@ export function send(
   type: number,
   plan: Plan,
   program: Program,
-  numbers: Parameters<HostLink["request"]>[3],
-): { pipes: LaunchedPipe[]; answer: Promise<Answer> } {
+  numbers: Numbers,
+): { pipes: LaunchedPipe[]; ends: number[]; answer: Promise<Answer> } {
   let sent: Sent;
   try {
     sent = link.request(type, program.bytes, program.inputs, numbers);
@@ -58,26 +132,29 @@ export function send(
     sent.pipes.length === 0
       ? []
       : plan.setup.fds.inputs.map(({ kind, target, size }, i) => ({ index: sent.pipes[i] as number, target, kind, size }));
-  return { pipes, answer: sent.answer };
+  return { pipes, ends: sent.pipes, answer: sent.answer };
 }
 
-/** Waits for the answer; closes the pipes where it is a failure. */
+/** Waits for the answer; closes the pipes, and whatever else there is, where it is a failure. */
 async function answered(
   answer: Promise<Answer>,
   pipes: LaunchedPipe[],
   plan: Plan,
   program: Program,
   sight: Sight,
+  failed: (answer: Answer) => void,
 ): Promise<Answer> {
   let result: Answer;
   try {
     result = await answer;
   } catch (error) {
     discard(pipes);
+    failed({ failure: LAUNCH.host, rest: new Int32Array(0) });
     throw error instanceof HostError ? hostEnded(plan, error) : error;
   }
   if (result.failure === LAUNCH.ok) return result;
   discard(pipes);
+  failed(result);
   throw launchError(result.failure, result.rest, plan, program.subjects, sight);
 }
 

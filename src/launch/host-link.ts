@@ -12,6 +12,10 @@ import { LAUNCH } from "./failure.js";
 /** `enum host_type` of native/host.h. */
 export const REQUEST = { spawn: 2, create: 3, step: 4, exec: 5, give: 6, take: 7 } as const;
 
+/** `enum host_extra`: what follows the program's inputs. `enum host_keeper`. */
+export const EXTRA = { cgroup: 1, maps: 2, keeper: 4 } as const;
+export const KEEPER = { keep: 1, init: 2 } as const;
+
 /** What came back: `failure` is an `enum launch_failure`; the rest is as hostReceive() of exports_host.c fills it in. */
 export interface Answer {
   failure: number;
@@ -26,6 +30,9 @@ export interface Numbers {
   signal?: number;
   grace?: number;
   argument?: number;
+  /** Bits of EXTRA, and one of KEEPER. */
+  extra?: number;
+  keeper?: number;
 }
 
 /** What has been sent. */
@@ -110,6 +117,8 @@ export class HostLink implements Watcher {
     room[1] = numbers.signal ?? 0;
     room[2] = numbers.grace ?? -1;
     room[3] = numbers.argument ?? 0;
+    room[4] = numbers.extra ?? 0;
+    room[5] = numbers.keeper ?? 0;
     const failure = this.#monitor.native.hostSend(this.#index, type, id, program, inputs, room);
     if (failure === LAUNCH.host && room[0] === EPIPE) {
       // It has ended, and the event that says so is yet to come.
@@ -177,7 +186,7 @@ export class HostLink implements Watcher {
     const pending = this.#pending.get(id);
     this.#pending.delete(id);
     this.#executing = false;
-    const rest = out.slice(2, failure === LAUNCH.ok ? 6 : 7 + (out[6] as number));
+    const rest = out.slice(2, failure === LAUNCH.ok ? 7 : 7 + (out[6] as number));
     const relayed = id !== GREETING && failure === LAUNCH.ok && rest[2] === 1;
     if (relayed) this.#relayed.set(rest[3] as number, rest[0] as number);
     pending?.resolve({ failure, rest });

@@ -3,6 +3,7 @@
  */
 
 import type { Planned } from "../program/make-plan.js";
+import type { IdMaps } from "../program/namespaces.js";
 import type { InputKind } from "../program/plan.js";
 
 /** Our end of one of the child's fds. */
@@ -21,6 +22,10 @@ export interface LaunchedKeeper {
   index: number;
   socket: number;
   pid: number;
+  /** Its numbers of processes are those of another pid namespace. */
+  foreign?: boolean;
+  /** The most memory that the command may have shared until its exec, in KiB. Undefined: that was ours. */
+  peak?: number;
 }
 
 export interface Launched {
@@ -36,13 +41,14 @@ export interface Launched {
 
 /** How a child is contained, for the native part. */
 export interface Enclosure {
-  /** The fd of the cgroup's directory that it is born in. */
+  /** The fd of the cgroup's directory that it is born in; for a host also that of its cgroup.procs, open for writing. */
   cgroup?: number | undefined;
+  procs?: number | undefined;
   /** Flags of clone(2): the namespaces that it starts in. */
   namespaces?: number | undefined;
   /** The id maps of its new user namespace, as the kernel takes them. */
-  maps?: { uid: string; gid: string; denySetgroups: boolean } | undefined;
-  /** Its parent is to be a keeper. */
+  maps?: IdMaps | undefined;
+  /** Its parent is to be a keeper: by a host a fork of that, else this program. */
   keeper?: { path: string; role: "keep" | "init" } | undefined;
 }
 
@@ -59,5 +65,5 @@ export interface Launcher {
    *
    * @throws SpawnError, and nothing is left behind.
    */
-  launch(planned: Planned, cleanup: Cleanup): Promise<Launched>;
+  launch(planned: Planned, cleanup: Cleanup, enclosure?: Enclosure): Promise<Launched>;
 }

@@ -3,8 +3,8 @@
  */
 
 import type { Containment } from "../contain/containment.js";
-import { launchContained } from "../contain/launch.js";
-import { AbortError, UnsupportedError } from "../errors.js";
+import { launchContained, launchContainedBy } from "../contain/launch.js";
+import { AbortError } from "../errors.js";
 import { launch, plan } from "../launch/direct.js";
 import type { Cleanup, Launched, Launcher } from "../launch/launcher.js";
 import type { Planned } from "../program/make-plan.js";
@@ -109,19 +109,10 @@ export function start(
 
 /** The same by a launcher that does not block. Aborted meanwhile: the child is killed and reaped first. */
 export async function startBy(launcher: Launcher, prepared: Prepared): Promise<Child<SpawnOptions>> {
-  checkUncontained(prepared);
-  return unlessAborted(prepared, prepared.child(await launcher.launch(prepared.planned, prepared.cleanup)));
-}
-
-/**
- * Throws for what only a clone of our own can do.
- *
- * @throws UnsupportedError for `contain`, and for a new user namespace, whose id maps the parent of the clone writes.
- */
-export function checkUncontained({ life, planned }: Prepared): void {
-  if (life.contain) throw new UnsupportedError("contain-through-host", "cannot contain a child that is started through a host");
-  if (planned.plan.setup.namespaces.maps === undefined) return;
-  throw new UnsupportedError("user-namespace-through-host", "cannot start a child in a user namespace through a host");
+  const { planned, cleanup, life } = prepared;
+  if (!life.contain) return unlessAborted(prepared, prepared.child(await launcher.launch(planned, cleanup)));
+  const { launched, containment } = await launchContainedBy(launcher, planned, cleanup, life.contain);
+  return unlessAborted(prepared, prepared.child(launched, containment));
 }
 
 /** Gives a child that took its time to start; aborted meanwhile it is killed and reaped first. */
@@ -129,6 +120,8 @@ export async function unlessAborted(prepared: Prepared, child: Child<SpawnOption
   if (prepared.life.signal?.aborted) {
     child[Symbol.dispose]();
     await child.closed;
+    // Of a group that it led its pidfd is given up now, too.
+    child[Symbol.dispose]();
   }
   prepared.checkAborted();
   return child;

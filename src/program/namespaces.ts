@@ -23,6 +23,8 @@ export interface IdMaps {
   gid: string;
   /** Without privileges groups can be mapped only where they can't be dropped. */
   denySetgroups: boolean;
+  /** Which of them are only our own id, since none was asked for: of another identity than ours that is its own. */
+  own: { uid: boolean; gid: boolean };
 }
 
 export interface NamespacePlan {
@@ -60,7 +62,8 @@ export function planNamespaces({ namespaces, uidMap, gidMap }: ProgramOptions, f
 /** Gives the id maps of a user namespace; without any each of our own ids stays what it is. */
 export function mapIds(uidMap: unknown, gidMap: unknown, facts: Facts): IdMaps {
   const { uid, gid } = facts.identity();
-  return { uid: mapText(uidMap, "uidMap", uid), gid: mapText(gidMap, "gidMap", gid), denySetgroups: uid !== 0 };
+  const own = { uid: uidMap === undefined, gid: gidMap === undefined };
+  return { uid: mapText(uidMap, "uidMap", uid), gid: mapText(gidMap, "gidMap", gid), denySetgroups: uid !== 0, own };
 }
 
 /** At most so many lines: the kernel's own limit. */

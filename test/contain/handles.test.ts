@@ -3,10 +3,10 @@
  */
 
 import assert from "node:assert/strict";
-import { run, spawn } from "brood";
 import { act, lineOf } from "../helpers/act.js";
 import { childPath } from "../helpers/children.js";
 import { withMark } from "../helpers/contained.js";
+import { launch, launchRun } from "../helpers/launch.js";
 import { stateOf } from "../helpers/processes.js";
 import { test } from "../helpers/test.js";
 
@@ -20,7 +20,7 @@ for (const contain of MEANS) {
 
   test(`${name}: descendants() has pid, ppid, command, start time and state`, async () => {
     const before = Date.now();
-    const child = spawn(act, ["fork", "say", "1", "child", "pause", ";", "pause"], { contain, killSignal: "SIGKILL" });
+    const child = await launch(act, ["fork", "say", "1", "child", "pause", ";", "pause"], { contain, killSignal: "SIGKILL" });
     try {
       assert.equal(await lineOf(child.stdout), "child");
       const [only, ...others] = child.descendants();
@@ -40,7 +40,7 @@ for (const contain of MEANS) {
 
   test(`${name}: killTree() reaches all of them, and says how many`, () =>
     withMark(async (mark) => {
-      const child = spawn(act, family, { contain, env: mark.env });
+      const child = await launch(act, family, { contain, env: mark.env });
       assert.equal(await lineOf(child.stdout), "grandchild");
       assert.equal(mark.living().length, 3);
       assert.equal(child.killTree(0), 3);
@@ -54,7 +54,7 @@ for (const contain of MEANS) {
 
   test(`${name}: suspend() stops all of them, resume() continues them`, () =>
     withMark(async (mark) => {
-      const child = spawn(act, family, { contain, env: mark.env });
+      const child = await launch(act, family, { contain, env: mark.env });
       await lineOf(child.stdout);
       const all = mark.living();
       await child.suspend();
@@ -75,7 +75,7 @@ for (const contain of MEANS) {
 for (const contain of ["cgroup", "keeper", "namespace"] as const) {
   test(`${contain}: what has got away from its parents is among the descendants`, () =>
     withMark(async (mark) => {
-      const child = spawn(torture, ["stay"], { contain, env: mark.env, forceKillAfterDelay: 10 });
+      const child = await launch(torture, ["stay"], { contain, env: mark.env, forceKillAfterDelay: 10 });
       try {
         await lineOf(child.stdout);
         const seen = child.descendants().map(({ pid }) => pid);
@@ -92,7 +92,7 @@ for (const contain of ["cgroup", "keeper", "namespace"] as const) {
     }));
 
   test(`${contain}: terminate() continues what was suspended, so that it can end politely`, async () => {
-    const child = spawn(act, ["on", "15", "bye", "say", "1", "ready", "pause"], { contain });
+    const child = await launch(act, ["on", "15", "bye", "say", "1", "ready", "pause"], { contain });
     await lineOf(child.stdout);
     await child.suspend();
     const exit = await child.terminate();
@@ -101,7 +101,7 @@ for (const contain of ["cgroup", "keeper", "namespace"] as const) {
   });
 
   test(`${contain}: states, exit code, signal and usage are the command's`, async () => {
-    const child = spawn(act, ["touch", "40", "say", "1", "ready", "raise", "19", "read", "exit", "9"], { contain });
+    const child = await launch(act, ["touch", "40", "say", "1", "ready", "raise", "19", "read", "exit", "9"], { contain });
     await lineOf(child.stdout);
     assert.deepEqual(await child.wait({ stopped: true }), {
       kind: "stopped",
@@ -117,7 +117,7 @@ for (const contain of ["cgroup", "keeper", "namespace"] as const) {
     assert.equal(exit.pid, child.pid);
     assert.ok((exit.usage?.minorFaults ?? 0) > 9000, "40 MiB were touched");
     assert.equal(child.kill(), false);
-    const killed = await run("sh", ["-c", "kill -QUIT $$"], { contain, reject: false });
+    const killed = await launchRun("sh", ["-c", "kill -QUIT $$"], { contain, reject: false });
     assert.equal(killed.exit.kind === "killed" && killed.exit.signal, "SIGQUIT");
     assert.equal(killed.reason, killed.exit.kind === "killed" && killed.exit.coreDumped ? "coredump" : "signal");
   });

@@ -5,10 +5,10 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { run, spawn } from "brood";
 import { lineOf } from "../helpers/act.js";
 import { childPath } from "../helpers/children.js";
 import { inOtherProcess, isBaseGone, withMark } from "../helpers/contained.js";
+import { launch, launchRun } from "../helpers/launch.js";
 import { test } from "../helpers/test.js";
 
 const torture = childPath("torture");
@@ -19,7 +19,7 @@ const AWAY = 9;
 for (const contain of MEANS) {
   test(`${contain}: the end of a scope ends everything`, () =>
     withMark(async (mark) => {
-      const child = spawn(torture, ["stay"], { contain, env: mark.env, forceKillAfterDelay: 50 });
+      const child = await launch(torture, ["stay"], { contain, env: mark.env, forceKillAfterDelay: 50 });
       try {
         assert.equal(await lineOf(child.stdout), `${AWAY} away`);
         assert.equal(mark.living().length, AWAY + 1);
@@ -36,7 +36,7 @@ for (const contain of MEANS) {
 
   test(`${contain}: terminate() settles when nothing is left`, () =>
     withMark(async (mark) => {
-      const child = spawn(torture, ["stay"], { contain, env: mark.env, forceKillAfterDelay: 50 });
+      const child = await launch(torture, ["stay"], { contain, env: mark.env, forceKillAfterDelay: 50 });
       await lineOf(child.stdout);
       await child.terminate();
       assert.deepEqual(mark.living(), []);
@@ -45,7 +45,7 @@ for (const contain of MEANS) {
 
   test(`${contain}: a timeout ends everything`, () =>
     withMark(async (mark) => {
-      const result = await run(torture, ["stay"], {
+      const result = await launchRun(torture, ["stay"], {
         contain,
         env: mark.env,
         timeout: 200,
@@ -60,7 +60,7 @@ for (const contain of MEANS) {
   test(`${contain}: an abort ends everything`, () =>
     withMark(async (mark) => {
       const controller = new AbortController();
-      const child = spawn(torture, ["stay"], {
+      const child = await launch(torture, ["stay"], {
         contain,
         env: mark.env,
         signal: controller.signal,
@@ -75,7 +75,7 @@ for (const contain of MEANS) {
 
   test(`${contain}: what outlives a command that ended by itself is ended`, () =>
     withMark(async (mark) => {
-      const result = await run(torture, ["leave"], { contain, env: mark.env, forceKillAfterDelay: 20, reject: false });
+      const result = await launchRun(torture, ["leave"], { contain, env: mark.env, forceKillAfterDelay: 20, reject: false });
       assert.deepEqual(mark.living(), []);
       assert.equal(result.exit.kind === "exited" && result.exit.code, 5);
       assert.equal(result.reason, "exit");
@@ -85,7 +85,7 @@ for (const contain of MEANS) {
 
   test(`${contain}: those that start more while they are being ended are ended`, () =>
     withMark(async (mark) => {
-      const child = spawn(torture, ["stay", "burst"], { contain, env: mark.env, forceKillAfterDelay: 10 });
+      const child = await launch(torture, ["stay", "burst"], { contain, env: mark.env, forceKillAfterDelay: 10 });
       await lineOf(child.stdout);
       await child.terminate();
       assert.deepEqual(mark.living(), []);
@@ -94,7 +94,7 @@ for (const contain of MEANS) {
 
   test(`${contain}: 'using', which doesn't wait, ends everything`, () =>
     withMark(async (mark) => {
-      const child = spawn(torture, ["stay"], { contain, env: mark.env });
+      const child = await launch(torture, ["stay"], { contain, env: mark.env });
       await lineOf(child.stdout);
       child[Symbol.dispose]();
       child.ref();
@@ -160,7 +160,7 @@ test("the document's table says of each means what the tests above show", () => 
 
 test("group: what leaves the group gets away, the rest is ended, as the document says", () =>
   withMark(async (mark) => {
-    const child = spawn(torture, ["stay"], { contain: "group", env: mark.env, forceKillAfterDelay: 20 });
+    const child = await launch(torture, ["stay"], { contain: "group", env: mark.env, forceKillAfterDelay: 20 });
     await lineOf(child.stdout);
     await child.terminate();
     const names = mark.living().map((pid) => readFileSync(`/proc/${pid}/comm`, "utf8").trim());

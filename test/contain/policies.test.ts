@@ -6,15 +6,16 @@ import assert from "node:assert/strict";
 import { chmodSync, copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Child, type SpawnOptions, spawn } from "brood";
+import type { Child, SpawnOptions } from "brood";
 import { act, lineOf } from "../helpers/act.js";
 import { withMark } from "../helpers/contained.js";
+import { launch } from "../helpers/launch.js";
 import { runNode } from "../helpers/node.js";
 import { test } from "../helpers/test.js";
 
 /** As run(); the pidfd of a group that has members left is given up at once, not when the child is collected. */
 async function collect(file: string, args: string[], options: SpawnOptions): ReturnType<Child["output"]> {
-  const child = spawn(file, args, { stdin: "ignore", ...options });
+  const child = await launch(file, args, { stdin: "ignore", ...options });
   try {
     return await child.output();
   } finally {
@@ -72,7 +73,9 @@ for (const contain of ["cgroup", "keeper", "group"] as const) {
 }
 
 test("what is left behind gets the polite signal first", async () => {
-  const child = spawn(act, ["fork", "on", "15", "polite", "say", "1", "ready", "pause", ";", "read"], { contain: "keeper" });
+  const child = await launch(act, ["fork", "on", "15", "polite", "say", "1", "ready", "pause", ";", "read"], {
+    contain: "keeper",
+  });
   await lineOf(child.stdout);
   await child.terminate();
   assert.equal(await child.stdout.text(), "polite\n");
@@ -82,7 +85,7 @@ test("terminate() signals the command alone, which may end its own as it likes",
   // Its child would say so, had it got the signal too.
   const script =
     "trap 'kill -USR1 $!; wait; exit 4' TERM; sh -c 'trap \"echo usr1; exit\" USR1; trap \"echo term; exit\" TERM; echo ready; while :; do sleep 0.05; done' & wait";
-  const child = spawn("sh", ["-c", script], { contain: "keeper" });
+  const child = await launch("sh", ["-c", script], { contain: "keeper" });
   assert.equal(await lineOf(child.stdout), "ready");
   const exit = await child.terminate();
   assert.equal(exit.kind === "exited" && exit.code, 4);
@@ -92,7 +95,7 @@ test("terminate() signals the command alone, which may end its own as it likes",
 test("forceKillAfterDelay bounds the end of all of it", () =>
   withMark(async (mark) => {
     const stubborn = ["ignore", "15", "fork", "ignore", "15", "say", "1", "ready", "pause", ";", "pause"];
-    const child = spawn(act, stubborn, { contain: "keeper", env: mark.env, forceKillAfterDelay: 30 });
+    const child = await launch(act, stubborn, { contain: "keeper", env: mark.env, forceKillAfterDelay: 30 });
     await lineOf(child.stdout);
     await child.terminate();
     assert.deepEqual(mark.living(), []);

@@ -25,10 +25,73 @@ const FAULTS: { call: string; errno: string; options: object; first: object[] }[
   { call: "pthread_create", errno: "EAGAIN", options: { namespaces: ["user"] }, first: [failed("EAGAIN", "report")] },
 ];
 
+test("no memory for the table of what is watched, at each entry of a kept spawn: one error, and nothing of it is left", async () => {
+  // A kept child with its three pipes has six entries: as many places at which a table that is full can be found.
+  for (let others = 0; others < 6; others++) {
+    const error = await inFaultyNode<object>(
+      `await warmUp({ contain: "keeper" });
+       const compare = takeStock();
+       const held = Array.from({ length: ${others} }, () => spawn("sleep", ["100"], { stdio: "ignore" }));
+       let error;
+       fail("realloc", "ENOMEM");
+       while (error === undefined) {
+         try { held.push(spawn("cat", { contain: "keeper" })); } catch (thrown) { error = told(thrown); }
+       }
+       clear("realloc");
+       for (const child of held) await child[Symbol.asyncDispose]();
+       await compare();
+       done(error);`,
+      undefined,
+    );
+    assert.deepEqual(error, failed("ENOMEM", "watch"));
+  }
+});
+
+for (const contain of ["keeper", "namespace", "cgroup"]) {
+  for (const [call, code] of [
+    ["socketpair", "EMFILE"],
+    ["sendmsg", "EPERM"],
+    ["recvmsg", "ENOMEM"],
+    ["malloc", "ENOMEM"],
+    ["epoll_ctl", "ENOSPC"],
+    ["pipe2", "EMFILE"],
+  ]) {
+    test(`${contain}: ${call} failing with ${code} at each point of a spawn through a host is one error, and leaves nothing`, async () => {
+      const outcomes = await inFaultyNode<string[]>(
+        `const { SpawnHost } = await import(${JSON.stringify(import.meta.resolve("brood/host"))});
+         await warmUp({ contain: ${JSON.stringify(contain)} });
+         const outcomes = [];
+         for (let skip = 0; skip < 12; skip++) {
+           const compare = takeStock();
+           const host = await SpawnHost.start();
+           fail(${JSON.stringify(call)}, ${JSON.stringify(code)}, skip);
+           let outcome;
+           try {
+             const child = await host.spawn("cat", { contain: ${JSON.stringify(contain)} });
+             child.stdin.on("error", () => {}).end("hello");
+             outcome = await child.stdout.text().catch((error) => error.code);
+             await child.closed;
+           } catch (error) {
+             outcome = error.name;
+           }
+           clear(${JSON.stringify(call)});
+           await host[Symbol.asyncDispose]();
+           await compare();
+           outcomes.push(outcome);
+         }
+         done(outcomes);`,
+        undefined,
+      );
+      assert.equal(outcomes.length, 12);
+      assert.equal(outcomes.at(-1), "hello");
+    });
+  }
+}
+
 for (const { call, errno, options, first } of FAULTS) {
   test(`${JSON.stringify(options)}: ${call} fails with ${errno}: one error, nothing left, and the next spawn works`, async () => {
     const outcomes = await inFaultyNode<Outcome[]>(
-      `await run("true", ${JSON.stringify(options)});
+      `await warmUp(${JSON.stringify(options)});
        done(await positions("${call}", "${errno}", ${JSON.stringify(options)}));`,
       undefined,
     );

@@ -20,6 +20,7 @@ export type Outcome = { said: string; exit: string } | { name: string; code: str
  *
  * - fail(call, errno, skip, count): the next `count` calls after `skip` fail.
  * - clear(call): ends that; gives how many failures have not come about.
+ * - warmUp(options): makes what an environment makes once, also for such a spawn.
  * - trial(options): spawns `cat` with three pipes, has it echo a word, waits for its end; gives an Outcome. Throws
  *   if an fd, a child or a zombie is left.
  * - positions(call, errno, options): a trial with the first such call failing, then with the second, and so on
@@ -36,6 +37,14 @@ function fail(call, code, skip = 0, count = 1) {
 const clear = (call) => addon().injectFault(call, 0, 0, 0);
 
 const told = ({ name, code, stage, syscall }) => ({ name, code, stage, syscall });
+
+async function warmUp(options) {
+  await run("true");
+  const compare = takeStock();
+  await run("true", options);
+  // The base of cgroups and its watcher stay. A keeper is gone a moment after its command.
+  if (options.contain !== "cgroup") await compare();
+}
 
 async function trial(options = {}) {
   const compare = takeStock();

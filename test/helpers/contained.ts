@@ -41,7 +41,7 @@ export async function inOtherProcess({ contain, mark, args, end, uid }: Other): 
   const code = `
     import { once } from "node:events";
     import { readFileSync } from "node:fs";
-    const child = spawn(${JSON.stringify(childPath("torture"))}, ${JSON.stringify(args)}, {
+    const child = await ${process.env["LAUNCH_THROUGH"] === "host" ? "brood.spawnAsync" : "spawn"}(${JSON.stringify(childPath("torture"))}, ${JSON.stringify(args)}, {
       contain: ${JSON.stringify(contain)}, env: ${JSON.stringify(mark.env)}, forceKillAfterDelay: 100,
     });
     const [said] = await once(child.stdout, "data");

@@ -83,6 +83,30 @@ test("PITFALL 18: from a worker it is the process's death that counts, not the w
   assert.deepEqual([signal, stdout], ["SIGKILL", "SIGUSR2\nSIGUSR1\n"]);
 });
 
+test("PITFALL 18: so it is of a host that a worker has started, and of what that starts", async () => {
+  const inWorker = `
+    import { SpawnHost } from ${JSON.stringify(import.meta.resolve("brood/host"))};
+    import { parentPort } from "node:worker_threads";
+    const host = await SpawnHost.start({ cwd: "/" });
+    ${START.replace("const child = spawn(", "const child = await host.spawn(")}
+    const { pid } = await start({ parentDeathSignal: "SIGUSR1" });
+    parentPort.postMessage(pid);
+    setInterval(() => {}, 1000);`;
+  const code = `
+    import { Worker } from "node:worker_threads";
+    import { once } from "node:events";
+    import { readFileSync } from "node:fs";
+    const worker = new Worker(${JSON.stringify(inWorker)}, { eval: true });
+    const [pid] = await once(worker, "message");
+    await worker.terminate();
+    // Had the worker's end, or that of its host, sent SIGUSR1, it would have been told before.
+    process.kill(pid, "SIGUSR2");
+    while (!/^ShdPnd:\\t0+$/m.test(readFileSync("/proc/" + pid + "/status", "utf8"))) await new Promise(setImmediate);
+    process.kill(process.pid, "SIGKILL");`;
+  const { signal, stdout } = await runNode(code);
+  assert.deepEqual([signal, stdout], ["SIGKILL", "SIGUSR2\nSIGUSR1\n"]);
+});
+
 test("a number or name that is no signal is refused", async () => {
   for (const parentDeathSignal of ["SIGNOPE", 0, 65]) {
     await assert.rejects(launch("true", [], { parentDeathSignal }), { code: "ERR_UNKNOWN_SIGNAL" });
