@@ -2,7 +2,7 @@
  * npm run bench [-- NAME...] [--rounds N] [--minutes N] [--cpu N] [--report]
  *
  * Asks all questions, or those that are named, round after round: as many rounds as fit into the minutes. A row's numbers
- * are kept in bench/results/ as soon as they are there; after each round the tables and plots of the documents are made
+ * are kept in bench/results/ as soon as they are there; the first round ends at the latest after twice the minutes; after each round the tables and plots of the documents are made
  * from them. Then come "soak" and "instructions", which are names, too. `--report` makes the tables and plots alone.
  */
 
@@ -53,6 +53,7 @@ async function askAll(asked) {
   const out = new Map();
   const results = new Map(asked.map((question) => [question, new Results(question)]));
   const end = begin + Number(given.minutes) * 60_000;
+  const latest = begin + 2 * Number(given.minutes) * 60_000;
   let longest = 0;
   for (let round = 0; round < Number(given.rounds); round++) {
     const roundBegin = performance.now();
@@ -63,6 +64,11 @@ async function askAll(asked) {
     for (const question of asked) {
       if (round >= (question.rounds ?? MOST_ROUNDS)) continue;
       for (const measurement of question.measurements) {
+        if (performance.now() > latest) {
+          fail(`out of time before ${question.name}: what is missing keeps its older numbers`);
+          report();
+          return;
+        }
         const { answers, failures: failed, said } = await ask(question, measurement, { round, cpu, out });
         failed.forEach(fail);
         results.get(question).add(measurement, answers);

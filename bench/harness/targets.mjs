@@ -12,6 +12,7 @@ import { digits, median } from "./numbers.mjs";
  * @property {Cell} [of] This median,
  * @property {Cell} [over] divided by that,
  * @property {Cell[]} [flat] or the greatest of these divided by the least,
+ * @property {string} [soak] or this of the soak's, the median of its last quarter divided by that of its second,
  * @property {number} [atMost] is at most,
  * @property {number} [atLeast] at least,
  * @property {number} [below] less than,
@@ -153,10 +154,21 @@ export const targets = [
     flat: [100, 1000, 5000].map((alive) => of("register", `alive-${alive}`, "registered")),
     atMost: 1.3,
   },
+  ...[
+    ["rssMiB", "resident memory"],
+    ["heapKiB", "heap"],
+    ["fds", "open fds"],
+    ["p50", "median time of a spawn"],
+  ].map(([soak, title]) => ({ what: `soak, ${title}: last quarter of the spawns, second = 1`, soak, atMost: 1.1 })),
 ];
 
 /** Gives what has been measured, undefined where there is nothing. */
 function measured(target, results) {
+  if (target.soak !== undefined) {
+    const values = results.soak?.points.map((point) => point[target.soak]) ?? [];
+    const quarter = (n) => median(values.slice((n * values.length) / 4, ((n + 1) * values.length) / 4));
+    return quarter(3) / quarter(1);
+  }
   const middle = ([question, row, contestant]) => {
     const samples = results[question]?.rows[row]?.cells[contestant].samples;
     return samples === undefined ? Number.NaN : median(samples);
