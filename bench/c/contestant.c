@@ -149,6 +149,8 @@ static int channel(const char *kind, int direction, int *ours) {
   int result = strcmp(kind, "socket") == 0 ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) : pipe2(pair, O_CLOEXEC);
   if (result != 0) die("pipe");
   if (strcmp(kind, "pipe1m") == 0 && fcntl(pair[0], F_SETPIPE_SZ, MIB) < 0) die("F_SETPIPE_SZ");
+  /* What others grow to when they find it full. */
+  if (strcmp(kind, "grows") == 0 && fcntl(pair[0], F_SETPIPE_SZ, MIB / 2) < 0) die("F_SETPIPE_SZ");
   fcntl(pair[mine], F_SETFL, O_NONBLOCK);
   *ours = pair[mine];
   return pair[1 - mine];

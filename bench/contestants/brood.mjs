@@ -1,7 +1,8 @@
 import { bySpawnSync, contestant, count, parentOf, pour, roundTrip, withKeeper } from "./javascript.mjs";
 
 const MIB = 2 ** 20;
-const SIZES = { pipe64: undefined, pipe1m: MIB };
+/** A size that is asked for stays; a pipe without one grows when it is found full. */
+const SIZES = { pipe64: 65536, pipe1m: MIB, grows: undefined };
 
 /** What is read from, or written to, in the row of that kind. */
 const entry = (pipe, kind) => (kind === "socket" ? "socket" : { pipe, size: SIZES[kind] });
