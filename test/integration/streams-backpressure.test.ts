@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { act, filling, lineOf } from "../helpers/act.js";
+import { act, filling, lineOf, processState } from "../helpers/act.js";
 import { launch } from "../helpers/launch.js";
 import { test } from "../helpers/test.js";
 
@@ -127,6 +127,8 @@ test("the same of a pipe that we write", async () => {
     }
     await blocked(child.pid);
     child.kill("SIGSTOP");
+    // A read that it sleeps in would still take what is written before it has seen the signal.
+    while (processState(child.pid) !== "T") await new Promise((resolve) => setTimeout(resolve, 5));
     const before = written();
     for (let j = 0; j < 20; j++) child.stdin.write(block);
     for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate);
