@@ -70,28 +70,26 @@ int capture_rest(struct capture *capture, int fd) {
   return 0;
 }
 
-double capture_quiet(const struct capture *capture, int fd) {
+double capture_moved_at(const struct capture *capture, int fd) {
   int there = 0;
-  if (fd >= 0 && ioctl(fd, FIONREAD, &there) == 0 && there > 0) return 0;
-  return capture->moved_at == 0 ? -1 : sys_clock_ms() - capture->moved_at;
+  return ioctl(fd, FIONREAD, &there) == 0 && there > 0 ? sys_clock_ms() : capture->moved_at;
 }
 
-uint8_t *capture_take(struct capture *capture, size_t *size) {
-  uint8_t *data = capture->data;
-  *size = capture->size;
-  if (capture->size == 0) {
-    capture_drop(capture);
-    return NULL;
-  }
+void capture_fit(struct capture *capture) {
+  if (capture->size == 0 || capture->size == capture->capacity) return;
   /* Shrinking in place, or not at all. */
-  uint8_t *fitted = capture->size < capture->capacity ? realloc(data, capture->size) : data;
+  uint8_t *data = realloc(capture->data, capture->size);
+  if (data == NULL) return;
+  capture->data = data;
+  capture->capacity = capture->size;
+}
+
+void capture_forget(struct capture *capture) {
   capture->data = NULL;
   capture->size = capture->capacity = 0;
-  return fitted != NULL ? fitted : data;
 }
 
 void capture_drop(struct capture *capture) {
   free(capture->data);
-  capture->data = NULL;
-  capture->size = capture->capacity = 0;
+  capture_forget(capture);
 }

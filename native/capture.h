@@ -35,12 +35,14 @@ int capture_gather(struct capture *capture, int fd, uint32_t events, size_t most
  * the end; 0: it is open; or a negated errno. */
 int capture_rest(struct capture *capture, int fd);
 
-/* Milliseconds since bytes last came; 0 if some wait to be read, -1: none ever came. */
-double capture_quiet(const struct capture *capture, int fd);
+/* When bytes last came, by sys_clock_ms(); now, if some wait to be read; 0: none ever came. */
+double capture_moved_at(const struct capture *capture, int fd);
 
-/* Gives the bytes, which are the caller's to free(), in memory of their size; NULL: there are none. Nothing is kept from
- * then on. */
-uint8_t *capture_take(struct capture *capture, size_t *size);
+/* Makes the memory as large as what it holds. */
+void capture_fit(struct capture *capture);
+
+/* What was kept is the caller's to free() from then on: nothing is kept. */
+void capture_forget(struct capture *capture);
 
 /* Frees what is kept. */
 void capture_drop(struct capture *capture);

@@ -14,7 +14,7 @@
   X(syncEnd)
 #define EXPORTS_PIPE(X) \
   X(arm) X(remove) X(read) X(write) X(shutdownWrite) X(capacity) X(grow) X(available) X(unaligned) X(farInode)
-#define EXPORTS_CAPTURE(X) X(capture) X(captureRest) X(captureQuiet) X(captureTake)
+#define EXPORTS_CAPTURE(X) X(capture) X(captureRest) X(captureMovedAt) X(captureTake)
 #define EXPORTS_CHILD(X) X(signal) X(signalGroup) X(watchStops) X(cleanup) X(ref) X(unref)
 #define EXPORTS_CONTAIN(X) X(keptEnded) X(signalStarted) X(clockTicks) X(watchFile)
 #define EXPORTS_FACTS(X) X(isOpen) X(isMainThread) X(ignoredSignals) X(account) X(environment) X(injectFault)

@@ -1,7 +1,10 @@
 /* Pipes whose bytes are kept natively. See convert.h and capture.h. */
 #include "exports_capture.h"
 
+#include <dlfcn.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "convert.h"
 #include "exports.h"
@@ -35,7 +38,10 @@ napi_value captured_bytes(napi_env env, struct capture *capture) {
   napi_value buffer, ignored;
   size_t size;
   if (capture->size >= LEAST_EXTERNAL) {
-    uint8_t *data = capture_take(capture, &size);
+    capture_fit(capture);
+    uint8_t *data = capture->data;
+    size = capture->size;
+    capture_forget(capture);
     return external_bytes(env, data, size);
   }
   if (napi_create_buffer_copy(env, capture->size, capture->data, NULL, &buffer) == napi_ok) {
@@ -46,10 +52,61 @@ napi_value captured_bytes(napi_env env, struct capture *capture) {
   return NULL;
 }
 
-/* As UTF-8, what is not replaced. NULL: no string can hold it. */
+/* ---- text --------------------------------------------------------------------------------------- */
+
+/* From here on text that is ASCII stays where it is, too. */
+#define LEAST_EXTERNAL_TEXT ((size_t)256 * 1024)
+/* What a string of V8 can hold. */
+#define MOST_TEXT ((size_t)536870888)
+
+/* Node-API 10, in Node from 20.4 on; `copied`: it was, and the memory has been freed. */
+typedef napi_status (*create_external_latin1)(napi_env env, char *text, size_t length, napi_finalize finalize,
+                                              void *hint, napi_value *result, bool *copied);
+
+static int is_ascii(const uint8_t *data, size_t size) {
+  size_t i = 0;
+  uint64_t high = 0, words[8];
+  for (; i + sizeof words <= size && (high & 0x8080808080808080u) == 0; i += sizeof words) {
+    memcpy(words, data + i, sizeof words);
+    high = words[0] | words[1] | words[2] | words[3] | words[4] | words[5] | words[6] | words[7];
+  }
+  for (; i < size; i++) high |= data[i];
+  return (high & 0x8080808080808080u) == 0;
+}
+
+/* `env` is NULL when the environment is ending. */
+static void free_text(napi_env env, void *data, void *hint) {
+  int64_t held;
+  free(data);
+  if (env != NULL) napi_adjust_external_memory(env, -(int64_t)(uintptr_t)hint, &held);
+}
+
+/* Takes over the memory, on success only. */
+static napi_value external_text(napi_env env, struct capture *capture) {
+  create_external_latin1 create =
+      (create_external_latin1)dlsym(RTLD_DEFAULT, "node_api_create_external_string_latin1");
+  napi_value text = NULL;
+  bool copied = false;
+  int64_t held;
+  size_t size;
+  if (create == NULL) return NULL;
+  capture_fit(capture);
+  char *data = (char *)capture->data;
+  size = capture->size;
+  if (create(env, data, size, free_text, (void *)(uintptr_t)size, &text, &copied) != napi_ok) return NULL;
+  capture_forget(capture);
+  napi_adjust_external_memory(env, (int64_t)size, &held);
+  return text;
+}
+
+/* As UTF-8, what is none replaced. NULL: no string can hold it. */
 static napi_value captured_text(napi_env env, struct capture *capture) {
   napi_value text = NULL, ignored;
   const char *data = capture->data == NULL ? "" : (const char *)capture->data;
+  if (capture->size >= LEAST_EXTERNAL_TEXT && capture->size <= MOST_TEXT &&
+      is_ascii(capture->data, capture->size))
+    text = external_text(env, capture);
+  if (text != NULL) return text;
   if (napi_create_string_utf8(env, data, capture->size, &text) == napi_ok) {
     capture_drop(capture);
     return text;
@@ -79,12 +136,12 @@ napi_value export_captureRest(napi_env env, napi_callback_info info) {
   return integer(env, watch == NULL ? -EBADF : capture_rest(watch->capture, watch->fd));
 }
 
-/* captureQuiet(index): milliseconds since bytes came, -1: none did. */
-napi_value export_captureQuiet(napi_env env, napi_callback_info info) {
+/* captureMovedAt(index): milliseconds of the monotonic clock at which bytes last came, 0: none did. */
+napi_value export_captureMovedAt(napi_env env, napi_callback_info info) {
   struct call call;
   begin(env, info, &call);
   struct watch *watch = captured(env, &call);
-  return number(env, watch == NULL ? -1 : capture_quiet(watch->capture, watch->fd));
+  return number(env, watch == NULL ? 0 : capture_moved_at(watch->capture, watch->fd));
 }
 
 /* captureTake(index, text): what was kept, which is then the runtime's: 1 a string, 0 a Buffer. A number: it can't be made,

@@ -72,8 +72,8 @@ export interface Addon {
   capture(index: number): number;
   /** Keeps what is there at this moment. 1: that was the end, 0: the pipe is open. */
   captureRest(index: number): number;
-  /** Gives the milliseconds since bytes last came, 0 if some wait to be read; -1: none ever came. */
-  captureQuiet(index: number): number;
+  /** Gives when bytes last came, in milliseconds of the monotonic clock; now, if some wait to be read; 0: none ever came. */
+  captureMovedAt(index: number): number;
   /**
    * Gives what was kept, once: (1) as text, (0) as bytes. A number: it can't be made; what was to be text is still there to
    * be had as bytes.

@@ -48,7 +48,7 @@ export class CapturedPipe implements Side, Reading, Collection {
   cut(): boolean {
     if (this.#over) return false;
     const result = this.#end.captureRest();
-    this.#finish(result < 0 ? -result : 0);
+    this.#finish(result < 0 ? -result : 0, this.#end.capturedAt());
     return result === 0;
   }
 
@@ -66,8 +66,8 @@ export class CapturedPipe implements Side, Reading, Collection {
     this.cut();
   }
 
-  onCaptured(errno: number): void {
-    if (!this.#over) this.#finish(errno);
+  onCaptured(errno: number, movedAt: number): void {
+    if (!this.#over) this.#finish(errno, movedAt);
   }
 
   give(encoding: "utf8" | "buffer"): Given {
@@ -79,9 +79,9 @@ export class CapturedPipe implements Side, Reading, Collection {
     return { output: textOf(() => output.toString(), output.length) ?? output, failure };
   }
 
-  #finish(errno: number): void {
+  #finish(errno: number, movedAt: number): void {
     this.#over = true;
-    this.#movedAt = this.#end.capturedAt();
+    this.#movedAt = movedAt;
     const taken = this.#end.takeCaptured(this.#text);
     if (typeof taken !== "number") this.#output = taken;
     const failed = errno !== 0 ? errno : typeof taken === "number" ? -taken : 0;

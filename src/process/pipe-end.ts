@@ -21,14 +21,22 @@ const HUNG_UP = EPOLLERR | EPOLLHUP | EPOLLRDHUP;
 /** Nobody reads any more. */
 const UNREAD = EPOLLERR | EPOLLHUP;
 
+/** The origin of performance.now() on the monotonic clock. */
+const ORIGIN = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+
+/** A time of the monotonic clock as one of performance.now(); 0 stays. */
+function ofPerformance(ms: number): number {
+  return ms === 0 ? 0 : ms - ORIGIN;
+}
+
 /** One side of a pipe end. */
 export interface Side {
   /** The fd may be ready; `hungUp`: the other end is closed. */
   onReady(hungUp: boolean): void;
   /** Readiness will not be told any more. */
   onFailure(error: Error): void;
-  /** What is kept natively is complete (0), or can't be: an errno. */
-  onCaptured?(errno: number): void;
+  /** What is kept natively is complete (0), or can't be: an errno. A byte last came at `movedAt`. */
+  onCaptured?(errno: number, movedAt: number): void;
 }
 
 export class PipeEnd implements Watcher {
@@ -108,10 +116,9 @@ export class PipeEnd implements Watcher {
     return this.#monitor.native.captureRest(this.#index);
   }
 
-  /** When a byte was last kept. */
+  /** When a byte last came that was kept: as `lastActivity`. */
   capturedAt(): number {
-    const quiet = this.#monitor.native.captureQuiet(this.#index);
-    return quiet < 0 ? this.lastActivity : performance.now() - quiet;
+    return ofPerformance(this.#monitor.native.captureMovedAt(this.#index));
   }
 
   /** Gives what was kept: as text where that is asked for and a string can hold it, else as bytes. A number: a negated errno. */
@@ -147,7 +154,7 @@ export class PipeEnd implements Watcher {
 
   onEvent(events: Float64Array, base: number): void {
     if (events[base + FIELD.type] === EVENT.captured) {
-      this.reading?.onCaptured?.(events[base + FIELD.status] as number);
+      this.reading?.onCaptured?.(events[base + FIELD.status] as number, ofPerformance(events[base + FIELD.moved] as number));
       return;
     }
     const mask = events[base + FIELD.code] as number;

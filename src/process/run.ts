@@ -39,12 +39,12 @@ export function run<const Options extends RunOptions = object>(
   options?: Options,
 ): Promise<RunResult<Options>>;
 export async function run(file: PathLike, args?: unknown, options?: unknown): Promise<unknown> {
-  return runBy(async (...call) => start(...call), file, args, options);
+  return runBy(start, file, args, options);
 }
 
 /** Runs a command that `start` starts. */
 export async function runBy(
-  starter: (...call: Parameters<typeof start>) => Promise<Child>,
+  starter: (...call: Parameters<typeof start>) => Child | Promise<Child>,
   file: PathLike,
   args: unknown,
   options: unknown,
@@ -58,18 +58,12 @@ export async function runBy(
     if (!simple && !isIterable(input)) throw wrongType("options.input", "a string, bytes or an iterable of them", input);
     checkInput(input, given);
   }
-  const child = await starter(
-    file,
-    call.args,
-    given,
-    [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
-    DRAIN_WHILE_BUSY,
-  );
-  const [result, failure] = await Promise.all([
-    child.output({ encoding }),
-    input === undefined ? undefined : feedOrTerminate(child, input),
-  ]);
+  const started = starter(file, call.args, given, [input === undefined ? "ignore" : "pipe", "pipe", "pipe"], DRAIN_WHILE_BUSY);
+  const child = started instanceof Promise ? await started : started;
+  const output = child.output({ encoding });
+  const failure = input === undefined ? undefined : (await Promise.all([feedOrTerminate(child, input), output]))[0];
   if (failure !== undefined) throw failure.error;
+  const result = await output;
   const error = reject ? child.endError(result) : undefined;
   if (error !== undefined) throw error;
   return result;

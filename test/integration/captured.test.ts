@@ -102,12 +102,31 @@ test("bytes that aren't UTF-8 become text as TextDecoder has it, in any size; a 
   ].map((bytes) => Buffer.from(bytes));
   const seeds = [...odd, Buffer.concat(odd), Buffer.from(Array.from({ length: 4096 }, (_, i) => (i * 7919 + (i >> 3)) & 255))];
   for (const seed of seeds) {
-    for (const before of [0, 1, 4094, 70_001]) {
-      const bytes = Buffer.concat([Buffer.alloc(before, "a"), seed, seed]);
+    for (const before of [0, 1, 4094, 70_001, 262_143, 300_007]) {
+      const bytes = Buffer.concat([Buffer.alloc(before, "a"), seed, seed, Buffer.alloc(before % 3, "a")]);
       writeFileSync(path, bytes);
       const { stdout } = await run("cat", [path]);
       assert.equal(stdout, decoder.decode(bytes), `${before} and ${seed.subarray(0, 10).toString("hex")}`);
     }
+  }
+  files[Symbol.dispose]();
+});
+
+test("large ASCII text is a string as any, and stays what it is", async () => {
+  const files = new TemporaryFiles();
+  const path = files.path("text");
+  for (const size of [262_143, 262_144, 262_145, 3_000_001]) {
+    const expected = "the quick brown fox\0\n".repeat(150_000).slice(0, size);
+    writeFileSync(path, expected);
+    const { stdout } = await run("cat", [path]);
+    (globalThis.gc as () => void)();
+    assert.ok(stdout === expected, `${size}`);
+    assert.equal(stdout.slice(-1000), expected.slice(-1000));
+    assert.equal(stdout.split("\n").length, expected.split("\n").length);
+    assert.equal(JSON.stringify(stdout), JSON.stringify(expected));
+    assert.equal(Buffer.from(stdout).length, size);
+    assert.equal(structuredClone(stdout).length, size);
+    assert.equal(`${stdout}é`.length, size + 1);
   }
   files[Symbol.dispose]();
 });
