@@ -19,6 +19,7 @@ struct capture {
   uint8_t *data; /* malloc's, owned by this */
   size_t size;
   size_t capacity;
+  size_t populated; /* up to here its pages are there, or are not asked for */
   double moved_at; /* when bytes last came: sys_clock_ms(), 0: never */
 };
 

@@ -20,6 +20,7 @@
 
 #define KEY_MAILBOX UINT64_MAX
 #define EPOLL_BATCH 192 /* the rest of MONITOR_EVENTS is room for the mailbox */
+#define CAPTURE_MUCH ((size_t)1024 * 1024)
 #define CAPTURE_TURN ((size_t)1024 * 1024) /* what one pipe may give before the others have their turn */
 
 /* ---- the table ---------------------------------------------------------------------------------- */
@@ -506,15 +507,21 @@ static int collect_states(struct monitor *m, double *events, int room) {
   return n;
 }
 
-/* Keeps what has come. Returns the number of records written: one at the end. Then it is out of the set, which would tell
- * of it again and again. */
+/* Keeps what has come. Returns the number of records written: one at the end, and one, as of any pipe, when it is seen that
+ * much comes. At its end it is out of the set, which would tell of it again and again. */
 static int gather(struct monitor *m, uint32_t index, uint32_t events, double *event) {
   struct watch *watch = &m->watches[index];
   int result = capture_gather(watch->capture, watch->fd, events, CAPTURE_TURN);
-  if (result == 0) return 0;
+  event[FIELD_INDEX] = index;
+  if (result == 0) {
+    if (watch->much || watch->capture->size < CAPTURE_MUCH) return 0;
+    watch->much = 1;
+    event[FIELD_TYPE] = EVENT_PIPE;
+    event[FIELD_CODE] = EPOLLIN;
+    return 1;
+  }
   epoll_ctl(m->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
   watch->registered = 0;
-  event[FIELD_INDEX] = index;
   event[FIELD_TYPE] = EVENT_CAPTURED;
   event[FIELD_STATUS] = result < 0 ? -result : 0;
   event[FIELD_MOVED] = watch->capture->moved_at;

@@ -73,6 +73,7 @@ struct watch {
   uint8_t stops;      /* a stop_watch thread serves it */
   uint8_t kept;       /* another process's child, a keeper's or a relay's: that reaps it, and tells of its states */
   uint8_t held;       /* an embryo's, or a host's keeper's: its entry stays until it is removed, for whoever drives that */
+  uint8_t much;       /* more than CAPTURE_MUCH was captured from it, which has been told */
   int fd;             /* -1: closed */
   pid_t pid;
   struct cleanup cleanup;

@@ -46,7 +46,7 @@
 #define SYS_CALLS(X) \
   X(pipe2) X(socketpair) X(fcntl) X(mmap) X(malloc) X(clone) X(pidfd_open) X(waitid) X(epoll_create) \
   X(epoll_ctl) X(epoll_wait) X(read) X(write) X(pidfd_send_signal) X(pthread_create) X(realloc) \
-  X(ppoll) X(sendmsg) X(recvmsg)
+  X(ppoll) X(sendmsg) X(recvmsg) X(madvise)
 
 enum sys_call {
 #define X(name) SYS_CALL_##name,
@@ -101,6 +101,11 @@ static inline void *sys_malloc(size_t size) {
 static inline void *sys_realloc(void *memory, size_t size) {
   SYS_FAULT(realloc, NULL);
   return realloc(memory, size);
+}
+
+static inline int sys_madvise(void *start, size_t size, int advice) {
+  SYS_FAULT(madvise, -1);
+  return madvise(start, size, advice);
 }
 
 static inline int sys_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *time) {

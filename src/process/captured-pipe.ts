@@ -6,12 +6,14 @@
 import { systemError } from "../kernel/errno.js";
 import { type Collection, type Given, textOf } from "./capture.js";
 import type { PipeEnd, Side } from "./pipe-end.js";
+import type { Growth } from "./pipe-growth.js";
 import type { Reading } from "./pipe-reader.js";
 
 const NOTHING = Buffer.alloc(0);
 
 export class CapturedPipe implements Side, Reading, Collection {
   readonly #end: PipeEnd;
+  readonly #growth: Growth;
   readonly #text: boolean;
   #over = false;
   #output: string | Buffer = NOTHING;
@@ -19,8 +21,9 @@ export class CapturedPipe implements Side, Reading, Collection {
   #movedAt = 0;
 
   /** Takes over the reading side of an end whose capture has begun. `text`: it is to be had as text. */
-  constructor(end: PipeEnd, text: boolean) {
+  constructor(end: PipeEnd, growth: Growth, text: boolean) {
     this.#end = end;
+    this.#growth = growth;
     this.#text = text;
     end.reading = this;
   }
@@ -60,7 +63,10 @@ export class CapturedPipe implements Side, Reading, Collection {
     this.cut();
   }
 
-  onReady(): void {}
+  /** Much has come, and more is to be expected. */
+  onReady(): void {
+    this.#growth.sawMuch();
+  }
 
   onFailure(): void {
     this.cut();
@@ -81,6 +87,7 @@ export class CapturedPipe implements Side, Reading, Collection {
 
   #finish(errno: number, movedAt: number): void {
     this.#over = true;
+    this.#growth.end();
     this.#movedAt = movedAt;
     const taken = this.#end.takeCaptured(this.#text);
     if (typeof taken !== "number") this.#output = taken;

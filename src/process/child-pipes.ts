@@ -111,7 +111,7 @@ export class ChildPipes {
     const pipe = this.#of(target);
     if (pipe === undefined || pipe.stream !== undefined || pipe.claimed || pipe.captured !== undefined) return undefined;
     if (pipe.reader?.pristine !== true || !pipe.end.capture()) return undefined;
-    pipe.captured = new CapturedPipe(pipe.end, text);
+    pipe.captured = new CapturedPipe(pipe.end, pipe.reader.growth, text);
     return pipe.captured;
   }
 

@@ -38,6 +38,13 @@ export class Growth {
     if (this.#grown) grown++;
   }
 
+  /** So much has come that it was full as often as it takes. */
+  sawMuch(): void {
+    if (this.#left === 0) return;
+    this.#left = 1;
+    this.sawFull();
+  }
+
   /** The pipe is over. */
   end(): void {
     if (this.#grown) grown--;

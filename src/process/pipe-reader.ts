@@ -45,7 +45,8 @@ export interface Reading {
 
 export class PipeReader implements Side, Reading {
   readonly #end: PipeEnd;
-  readonly #growth: Growth;
+  /** Of the pipe, whoever reads it. */
+  readonly growth: Growth;
   #sink: Sink | undefined;
   /** Read before anybody wanted it. */
   readonly #kept: Buffer[] = [];
@@ -70,7 +71,7 @@ export class PipeReader implements Side, Reading {
   /** `size`: of the pipe, if it was asked for; else it may grow. */
   constructor(end: PipeEnd, size = 0) {
     this.#end = end;
-    this.#growth = new Growth(end, size);
+    this.growth = new Growth(end, size);
     end.reading = this;
   }
 
@@ -264,7 +265,7 @@ export class PipeReader implements Side, Reading {
     if (n > 0) {
       // A short read has emptied the pipe, and what comes later is a new event; but a hang-up is told once.
       this.#ready = n === bytes.length || this.#hungUp;
-      if (n >= MUCH) this.#growth.sawFull();
+      if (n >= MUCH) this.growth.sawFull();
       return n;
     }
     this.#ready = false;
@@ -278,7 +279,7 @@ export class PipeReader implements Side, Reading {
     this.#over = true;
     this.#error = error;
     this.#ready = false;
-    this.#growth.end();
+    this.growth.end();
     this.#end.releaseReading();
   }
 }

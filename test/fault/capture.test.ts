@@ -92,6 +92,19 @@ test("what can't be kept natively from the first goes through JavaScript, whole"
   }
 });
 
+test("pages that can't be had ahead come one by one", async () => {
+  const [outcome, failures] = await inFaultyNode<[Collected, number]>(
+    `${SCOPE}
+     fail("madvise", "EINVAL", 0, 1000);
+     const outcome = await collect(["fill", "1", "9000000", "say", "2", "well"]);
+     done([outcome, 1000 - clear("madvise")]);`,
+    undefined,
+  );
+  assert.deepEqual(outcome, { stdout: 9_000_000, stderr: "well\n", reason: "exit" });
+  // It is asked for again only when the memory has grown.
+  assert.ok(failures >= 1 && failures < 10, `${failures}`);
+});
+
 test("a read that is interrupted, or finds nothing after all, costs no byte; one that fails tells", async () => {
   const outcomes = await inFaultyNode<(Collected | Failed)[][]>(
     `${SCOPE}

@@ -61,8 +61,16 @@ test("a bound, a socket, a stream that was touched and a late output() go the ot
   assert.equal(counts["capture"], 0);
 });
 
+test("a pipe that gives much grows, once; one that gives little or has a size that was asked for does not", async () => {
+  const grown = async (...call: [string, object?]) =>
+    (await called(["grow"], () => run(act, ["fill", "1", call[0]], { encoding: "buffer", ...call[1] })))["grow"];
+  assert.equal(await grown("9000000"), 1);
+  assert.equal(await grown("900000"), 0);
+  assert.equal(await grown("9000000", { stdout: { pipe: "r", size: 1 << 17 } }), 0);
+});
+
 test("every size around those of the memory and of the pipe, as bytes and as text", async () => {
-  for (const size of [0, 1, 4095, 4096, 4097, 65535, 65536, 65537, 131071, 131073, 1048577, 5000001]) {
+  for (const size of [0, 1, 4095, 4096, 4097, 65535, 65536, 65537, 131071, 131073, 1048577, 5000001, 20000003]) {
     const { stdout } = await run(act, ["fill", "1", `${size}`], { encoding: "buffer" });
     assert.ok(Buffer.isBuffer(stdout) && stdout.equals(filling(size)), `${size}`);
     assert.equal((await run(act, ["fill", "1", `${size}`])).stdout, filling(size).toString(), `${size}`);
