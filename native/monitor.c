@@ -524,7 +524,7 @@ static int gather(struct monitor *m, uint32_t index, uint32_t events, double *ev
   watch->registered = 0;
   event[FIELD_TYPE] = EVENT_CAPTURED;
   event[FIELD_STATUS] = result < 0 ? -result : 0;
-  event[FIELD_MOVED] = watch->capture->moved_at;
+  event[FIELD_UTIME] = watch->capture->moved_at;
   return 1;
 }
 

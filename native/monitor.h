@@ -33,7 +33,6 @@ enum monitor_field {
   FIELD_UID,    /* -1: unknown */
   FIELD_USAGE,  /* 1: the usage fields that follow are known */
   FIELD_UTIME,  /* microseconds */
-  FIELD_MOVED = FIELD_UTIME, /* CAPTURED: milliseconds of the monotonic clock, 0: never */
   FIELD_STIME,
   FIELD_MAXRSS, /* KiB, -1: unknown */
   FIELD_MINFLT,
@@ -49,7 +48,7 @@ enum monitor_field {
 enum group_left { GROUP_GONE, GROUP_LEFT, GROUP_LOST, GROUP_NONE };
 
 /* CAPTURED: a pipe whose bytes are kept here has come to its end, or can't be read on: FIELD_STATUS is 0 or an errno,
- * FIELD_MOVED when bytes last came. */
+ * FIELD_UTIME when bytes last came, in milliseconds of the monotonic clock (0: never). */
 enum monitor_event { EVENT_CHILD = 1, EVENT_STATE, EVENT_PIPE, EVENT_HOST, EVENT_CAPTURED };
 /* UNREAPED: it has ended, and its parent may yet let us know; FOREIGN: nobody will. */
 enum unknown_cause { UNKNOWN_STOLEN = 1, UNKNOWN_IGNORED, UNKNOWN_UNREAPED, UNKNOWN_FOREIGN };

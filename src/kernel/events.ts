@@ -23,8 +23,6 @@ export const FIELD = {
   nvcsw: 13,
   nivcsw: 14,
   group: 15,
-  /** Of what is captured, in place of utime. */
-  moved: 6,
 } as const;
 export const FIELDS_PER_EVENT = 16;
 export const EVENTS_PER_BATCH = 256;

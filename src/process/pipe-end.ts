@@ -154,7 +154,7 @@ export class PipeEnd implements Watcher {
 
   onEvent(events: Float64Array, base: number): void {
     if (events[base + FIELD.type] === EVENT.captured) {
-      this.reading?.onCaptured?.(events[base + FIELD.status] as number, ofPerformance(events[base + FIELD.moved] as number));
+      this.reading?.onCaptured?.(events[base + FIELD.status] as number, ofPerformance(events[base + FIELD.utime] as number));
       return;
     }
     const mask = events[base + FIELD.code] as number;
