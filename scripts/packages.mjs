@@ -126,10 +126,9 @@ const PACKAGES = {
     const ci = await must(node, [npm, "--no-audit", "--no-fund", "ci"], directory, OPTIONS[side]);
     const test = await run(node, [npm, "test"], directory, OPTIONS[side]);
     const results = { "npm ci": ci.code, "npm test": test.code };
-    for (const [, ok, indent, title] of test.stdout.matchAll(/^((?: *))((?:not )?ok) (.*?)(?: # time=.*)?$/gm)) {
-      let name = `${ok.length} ${title}`;
-      while (name in results) name += " (again)";
-      results[name] = indent;
+    // Without their numbers: what is started side by side ends in any order.
+    for (const [, word, title] of test.stdout.matchAll(/^ *((?:not )?ok) \d+ (?:- )?(.*?)(?: # time=.*)?$/gm)) {
+      results[title] = [...(results[title] ?? []), word].sort();
     }
     return { results, registered: ci.registered + test.registered, not: ci.not + test.not };
   },

@@ -4,6 +4,7 @@
 
 import { syncBuiltinESMExports } from "node:module";
 import { debuglog } from "node:util";
+import { patchActiveResources } from "./active-resources.js";
 import { areAlone, obstacle, type Spawn, spawnOnBrood, useHandles } from "./engine.js";
 import { wrap } from "./functions.js";
 import { type NodeChild, nodeChildProcess, type Patch } from "./node-internals.js";
@@ -41,6 +42,7 @@ export function register(): boolean {
     patchFunction("execFile"),
     patchFunction("fork"),
     patchSync(),
+    patchActiveResources(),
   ];
   const sync = syncObstacle();
   if (sync !== undefined) debug("spawnSync, execSync and execFileSync stay Node's: %s", sync);

@@ -381,3 +381,36 @@ test("warnings of deprecation may be off, or pending", async () => {
     assert.equal(stdout, "exec true\n", option);
   }
 });
+
+test("children that hold the event loop are among the active resources", async () => {
+  const { stdout, stderr } = await runNode(
+    `const { default: cp } = await import("node:child_process");
+    const { register, unregister } = await import(${JSON.stringify(REGISTER)});
+    unregister();
+    const nodes = process.getActiveResourcesInfo;
+    const said = [];
+    // Node closes handles that it does not need at the end of a turn of the loop.
+    const listed = async () => {
+      for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
+      said.push(process.getActiveResourcesInfo().filter((name) => name === "ProcessWrap").length);
+    };
+    const start = () => cp.spawn("cat", { stdio: ["pipe", "ignore", "ignore"] });
+    const end = (child) => new Promise((resolve) => child.on("close", resolve).stdin.end());
+    const byNode = start();
+    await listed();
+    await end(byNode);
+    await listed();
+    register();
+    const children = [start(), start()];
+    await listed();
+    children[0].unref();
+    await listed();
+    children[0].ref();
+    await listed();
+    await Promise.all(children.map(end));
+    await listed();
+    unregister();
+    console.log(said.join(), process.getActiveResourcesInfo === nodes);`,
+  );
+  assert.deepEqual([stdout, stderr], ["1,0,2,1,2,0 true\n", ""]);
+});
