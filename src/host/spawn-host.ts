@@ -90,7 +90,7 @@ export class SpawnHost {
   ): Promise<Child<Options>>;
   async spawn(file: PathLike, args?: unknown, options?: unknown): Promise<Child<SpawnOptions>> {
     const call = readArguments<SpawnOptions>(args, options, SPAWN_OPTION_NAMES);
-    return this.#start(file, call.args, call.options, PIPES, DRAIN_TO_THE_END);
+    return await this.#start(file, call.args, call.options, PIPES, DRAIN_TO_THE_END);
   }
 
   /** Runs a command through the host. As `run`. */
@@ -136,7 +136,7 @@ export class SpawnHost {
     } catch (error) {
       throw notServed(prepared.planned.plan, error);
     }
-    return startBy(serving.launcher, prepared);
+    return await startBy(serving.launcher, prepared);
   }
 
   /** @internal */
@@ -167,7 +167,7 @@ export class SpawnHost {
     this.#process?.link.close();
   }
 
-  async #start(...[file, args, options, defaults, drain]: Parameters<typeof prepare>): Promise<Child<SpawnOptions>> {
+  #start(...[file, args, options, defaults, drain]: Parameters<typeof prepare>): Promise<Child<SpawnOptions>> {
     return this.launch(prepare(file, args, options, defaults, drain));
   }
 

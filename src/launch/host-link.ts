@@ -175,9 +175,7 @@ export class HostLink implements Watcher {
   #expect(id: number): Promise<Answer> {
     // Somebody awaits it: the event loop must not end before it has come.
     this.#monitor.hold();
-    return new Promise<Answer>((resolve, reject) => this.#pending.set(id, { resolve, reject })).finally(() =>
-      this.#monitor.release(),
-    );
+    return new Promise<Answer>((resolve, reject) => this.#pending.set(id, { resolve, reject }));
   }
 
   /** Whether it told of a new child of a relay. */
@@ -189,7 +187,10 @@ export class HostLink implements Watcher {
     const rest = out.slice(2, failure === LAUNCH.ok ? 7 : 7 + (out[6] as number));
     const relayed = id !== GREETING && failure === LAUNCH.ok && rest[2] === 1;
     if (relayed) this.#relayed.set(rest[3] as number, rest[0] as number);
-    pending?.resolve({ failure, rest });
+    if (pending !== undefined) {
+      this.#monitor.release();
+      pending.resolve({ failure, rest });
+    }
     return relayed;
   }
 
@@ -209,7 +210,10 @@ export class HostLink implements Watcher {
     const options = cause === undefined ? undefined : { cause };
     this.#ended = new HostError(`${this.#what} has ended`, "ERR_HOST_ENDED", { stage: "host", errno: 0 }, options);
     this.#monitor.remove(this.#index);
-    for (const { reject } of this.#pending.values()) reject(this.#ended);
+    for (const { reject } of this.#pending.values()) {
+      this.#monitor.release();
+      reject(this.#ended);
+    }
     this.#pending.clear();
     this.#loseRelayed();
     this.#onEnd();
