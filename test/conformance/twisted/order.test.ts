@@ -80,8 +80,9 @@ test("T7: twenty of these at once", async () => {
 test("T7: processExited comes with the exit, while fds are open; processEnded once all are closed", async () => {
   const recorder = new Recorder({ processExited: () => recorder.transport?.loseConnection() });
   // The grandchild has the pipes, and keeps them.
-  spawnProcess(recorder, act, ["fork", "drain", "pause", ";", "exit", "0"], { drain: { timeout: 0 }, stdin: "ignore" });
+  spawnProcess(recorder, "sh", ["-c", "sleep 60 & echo $!"], { drain: { timeout: 0 }, stdin: "ignore" });
   await recorder.ended;
+  process.kill(Number(recorder.text()), "SIGKILL");
   assert.equal(recorder.log.indexOf("exited") > 0, true);
   assert.deepEqual(recorder.log.slice(-2), ["connectionLost", "ended"]);
 });
