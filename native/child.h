@@ -16,8 +16,9 @@ struct child_containment {
   int keeper; /* a socket: the child becomes a keeper (keeper.h), and the command its child */
   const char *keeper_path;
   const char *keeper_role;
-  /* In a spawn host, whose program is a keeper's, too: this instead of an exec, and failures are told over the socket. */
-  void (*become)(int command);
+  /* In a fork of a spawn host, whose program is a keeper's, too: nothing is executed for the keeper, and failures are
+   * told over its socket. */
+  int in_place;
   int shared;  /* memory is the parent's until exec */
   char *stack; /* of the command, if memory is shared and there is a keeper */
   size_t stack_size;
@@ -30,6 +31,11 @@ struct child_start {
   int gate;     /* -1, or a socket from which the parent's leave to go on is read first */
   int gate_far; /* the parent's end of it: while the child holds a copy it never reads the end */
 };
+
+#ifdef BROOD_HOST
+/* The host's own part of a keeper in place (host.c), for whom this is compiled anew. Does not return. */
+void become_keeper(int command);
+#endif
 
 /* The `step` of a report about what no program has an operation for. */
 enum child_step { CHILD_STEP_CGROUP = -2, CHILD_STEP_MAPS = -3, CHILD_STEP_KEEPER = -4 };

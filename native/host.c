@@ -523,7 +523,7 @@ static struct {
 } keeping;
 
 /* Runs in: the keeper, when it has its command. */
-static void become_keeper(int command) {
+void become_keeper(int command) {
   if (raw(__NR_prctl, PR_GET_DUMPABLE) != host.dumpable) raw(__NR_prctl, PR_SET_DUMPABLE, host.dumpable);
   keeper_run(command, keeping.init, keeping.proc);
 }
@@ -545,7 +545,7 @@ __attribute__((noreturn)) static void keeper_main(struct endpoint *e, struct chi
   if (host.state_fd >= 0) raw(__NR_close, host.state_fd);
   keeping.init = request_of(e)->keeper == HOST_KEEPS_AS_INIT;
   keeping.proc = keeping.init ? proc : usable_proc(proc);
-  contain->become = become_keeper;
+  contain->in_place = 1;
   contain->stack = host.stack + STACK_GUARD;
   contain->stack_size = STACK_SIZE;
   if (keeping.proc < 0) {

@@ -95,7 +95,7 @@ __attribute__((noreturn)) static inline void keep_fail(struct child_start *start
   report->phase = PROGRAM_PHASE_FAILED;
   report->step = step;
   report->err = (int32_t)-error;
-  if (start->contain->become != 0) keep_tell(start);
+  if (start->contain->in_place) keep_tell(start);
   if (start->context.report_socket >= 0)
     while (raw(__NR_write, start->context.report_socket, report, sizeof *report) == -EINTR) {
     }
@@ -142,14 +142,14 @@ __attribute__((noreturn)) static inline void keep_main(struct child_start *start
   if (contain->shared && report->phase != PROGRAM_PHASE_EXEC) {
     /* It has reported, or was killed in its set-up: our own end says the rest. */
     keep_reap((int)pid);
-    if (contain->become != 0) keep_tell(start);
+    if (contain->in_place) keep_tell(start);
     for (;;) raw(__NR_exit_group, 127);
   }
   error = pidfd < 0 ? pidfd : keep_send(contain->keeper, (int)pid, pidfd);
   /* What is sent to the group of our parent, which is the command's, must not reach its keeper. The session stays
    * ours: or the command's own group would be an orphaned one, which no terminal can stop. */
   raw(__NR_setpgid, 0, 0);
-  if (contain->become != 0) {
+  if (contain->in_place) {
     if (error < 0) {
       /* Nobody is there, or could be told of the command. That may have started others by now: as a keeper whose socket
        * has come to its end we end them all. */
@@ -160,7 +160,9 @@ __attribute__((noreturn)) static inline void keep_main(struct child_start *start
       raw(__NR_shutdown, contain->keeper, 0 /* SHUT_RD */);
     }
     raw(__NR_dup3, contain->keeper, KEEPER_SOCKET, 0);
-    contain->become((int)pid);
+#ifdef BROOD_HOST
+    become_keeper((int)pid);
+#endif
   }
   if (error == 0)
     error = contain->keeper == KEEPER_SOCKET
