@@ -8,6 +8,7 @@
 import { readFileSync } from "node:fs";
 import { isJob } from "../kernel/terminal.js";
 import type { Child } from "../process/child.js";
+import { complain } from "./messages.js";
 import type { Terminal } from "./terminal.js";
 
 /** Follows a command through its stops. Gives the function that ends it. */
@@ -47,7 +48,7 @@ export function follow(child: Child, terminal: Terminal): () => void {
   };
   process.on("SIGCONT", onContinue);
   process.on("SIGTSTP", onStop);
-  watch().catch((error: Error) => console.error(`brood: cannot follow the command's stops: ${error.message}`));
+  watch().catch((error: Error) => complain(`brood: cannot follow the command's stops: ${error.message}`));
   return () => {
     process.off("SIGCONT", onContinue);
     process.off("SIGTSTP", onStop);

@@ -6,6 +6,7 @@
 import { takeSender, traceSender } from "../kernel/signal-sender.js";
 import { leadsSession } from "../kernel/terminal.js";
 import type { Child } from "../process/child.js";
+import { complain } from "./messages.js";
 import type { Placement } from "./placement.js";
 import type { Terminal } from "./terminal.js";
 
@@ -53,6 +54,6 @@ function send(signal: Forwarded, { placement, command }: Forwarding): void {
     else command()?.kill(signal);
   } catch (error) {
     // It changed its user: not ours to signal any more.
-    console.error(`brood: ${error instanceof Error ? error.message : error}`);
+    complain(`brood: ${error instanceof Error ? error.message : error}`);
   }
 }

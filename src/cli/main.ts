@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import { closest } from "../program/validate.js";
 import { mainHelp, runHelp } from "./help.js";
-import { inFlags, print } from "./messages.js";
+import { complain, inFlags, print } from "./messages.js";
 import { runCommand, STATUS } from "./run.js";
 import { closeTerminals } from "./terminal.js";
 import { UsageError } from "./usage-error.js";
@@ -37,8 +37,8 @@ async function status([command, ...rest]: string[]): Promise<number> {
         throw new UsageError(unknown(command));
     }
   } catch (error) {
-    console.error(`brood: ${inFlags(error instanceof Error ? error.message : String(error))}`);
-    if (error instanceof UsageError) console.error(`Try 'brood ${command === "run" ? "run " : ""}--help'.`);
+    complain(`brood: ${inFlags(error instanceof Error ? error.message : String(error))}`);
+    if (error instanceof UsageError) complain(`Try 'brood ${command === "run" ? "run " : ""}--help'.`);
     return STATUS.own;
   }
 }

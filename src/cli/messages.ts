@@ -18,6 +18,15 @@ export function inFlags(message: string): string {
   return message.replace(/options\.(\w+)(?:\[\d+\])?/g, (_, name: string) => `--${FLAG_OF[name] ?? kebab(name)}`);
 }
 
+/** Writes a line on stderr. Where that is a terminal that has hung up Node can't even open it, and nobody is told. */
+export function complain(text: string): void {
+  try {
+    process.stderr.write(`${text}\n`);
+  } catch {
+    // EIO.
+  }
+}
+
 /** Writes text on stdout. That nobody reads on (`brood --help | head -1`) is no error. */
 export function print(text: string): void {
   process.stdout.on("error", () => {}).write(text);

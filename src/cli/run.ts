@@ -11,7 +11,7 @@ import { type CommandLine, readCommandLine } from "./arguments.js";
 import { follow } from "./follow.js";
 import { forward } from "./forward.js";
 import { runHelp } from "./help.js";
-import { inFlags, print } from "./messages.js";
+import { complain, inFlags, print } from "./messages.js";
 import { checkPassedFds } from "./passed-fds.js";
 import { place, terminalFd } from "./placement.js";
 import { reapOrphans } from "./reaper.js";
@@ -55,7 +55,7 @@ async function runUnderCare(line: CommandLine, file: string): Promise<number> {
     await child.closed;
   } catch (error) {
     if (!(error instanceof SpawnError)) throw error;
-    console.error(`brood: ${inFlags(error.message)}`);
+    complain(`brood: ${inFlags(error.message)}`);
     return spawnStatus(error);
   } finally {
     for (const stop of stops) stop();
@@ -70,7 +70,7 @@ function tell({ report }: CommandLine, child: Child): number {
   if (report !== "none") {
     const { command, args, durationMs, containment } = child;
     const went = { command, args, exit, reason: child.reason ?? "unknown", durationMs, containment };
-    console.error(report === "json" ? jsonReport(went) : textReport(went));
+    complain(report === "json" ? jsonReport(went) : textReport(went));
   }
   return child.reason === "timeout" || child.reason === "idle" ? STATUS.timeout : exitStatus(exit);
 }

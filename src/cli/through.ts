@@ -16,13 +16,13 @@ export function throughOptions({ idleTimeout, drain }: SpawnOptions): SpawnOptio
 
 /** Writes on what the command writes, no faster than it is taken. */
 export function passThrough(child: Child): void {
-  for (const [from, to] of [
-    [child.stdout, process.stdout],
-    [child.stderr, process.stderr],
-  ] as const) {
+  for (const name of ["stdout", "stderr"] as const) {
+    const from = child[name];
+    // Ours is opened only where it is needed: on a terminal that has hung up by now that throws.
     if (from === null) continue;
+    const to: Writable = process[name];
     // Nobody takes it any more: the command learns that as if it had written there itself.
     to.once("error", () => from.destroy());
-    from.pipe(to as Writable, { end: false });
+    from.pipe(to, { end: false });
   }
 }

@@ -168,12 +168,20 @@ class StreamSink implements Sink, ChunkSource {
 
 const SINK = Symbol("sink");
 
-/** What both classes of readables are: Duplex is a Readable already, so that they can't be one class. */
 // biome-ignore lint/suspicious/noExplicitAny: what a mixin's constructor has to take
-function fedBy<Base extends new (...options: any[]) => Readable>(base: Base) {
+type Constructor<Instance> = new (...options: any[]) => Instance;
+
+/** What `fedBy` adds. */
+interface Fed {
+  /** Not there yet while the base class is being made. */
+  [SINK]: StreamSink | undefined;
+  [Symbol.asyncIterator](): Chunks;
+}
+
+/** What both classes of readables are: Duplex is a Readable already, so that they can't be one class. */
+function fedBy<Base extends Constructor<Readable>>(base: Base): Base & Constructor<Fed> {
   const didRead = Object.getOwnPropertyDescriptor(Readable.prototype, "readableDidRead");
-  class Fed extends base {
-    /** Not there yet while the base class is being made. */
+  class FedStream extends base implements Fed {
     [SINK]: StreamSink | undefined;
 
     override read(size?: number): unknown {
@@ -190,13 +198,13 @@ function fedBy<Base extends new (...options: any[]) => Readable>(base: Base) {
       return new Chunks(this, this[SINK] as StreamSink);
     }
   }
-  Object.defineProperty(Fed.prototype, "readableDidRead", {
+  Object.defineProperty(FedStream.prototype, "readableDidRead", {
     ...didRead,
     get(this: Fed): boolean {
       return didRead?.get?.call(this) === true || this[SINK]?.given === true;
     },
   });
-  return Fed;
+  return FedStream;
 }
 
 /** What we read from a child. */

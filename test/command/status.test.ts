@@ -140,3 +140,16 @@ test("help that nobody reads to its end is no error", async () => {
   assert.equal(status, 0);
   await result;
 });
+
+test("where Node can't open what should be our stdout and stderr, as on a terminal that hangs up just then, the command runs to its end", async () => {
+  const unopened = `for (const name of ["stdout", "stderr"]) Object.defineProperty(process, name, { get() { throw new Error("EINVAL"); } });`;
+  const source = `data:text/javascript,${encodeURIComponent(unopened)}`;
+  for (const [words, status, stdout] of [
+    [["--", "sh", "-c", "echo said; exit 9"], 9, "said\n"],
+    [["--report", "--", "sh", "-c", "exit 8"], 8, ""],
+    [["--", "no-such-command"], 127, ""],
+  ] as const) {
+    const result = await run(process.execPath, ["--import", source, BROOD, "run", ...words], { reject: false });
+    assert.deepEqual([result.exit.kind === "exited" && result.exit.code, result.stdout], [status, stdout], result.stderr);
+  }
+});

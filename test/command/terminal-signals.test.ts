@@ -134,6 +134,16 @@ test("a hang-up is told to the command once, and brood waits for it", async () =
   assert.equal(await terminal.end(), 7);
 });
 
+test("a terminal that has hung up before brood looks at it: the command runs, and brood gives its status", async () => {
+  await using fifo = new Fifo();
+  const gone = `trap "" HUP; echo ready; while :; do read x || break; done; ${BROOD_COMMAND} run -- sh -c 'exit 9'`;
+  await using terminal = new Terminal(["sh", "-c", `${gone}; echo status $? >${fifo.path}`]);
+  await terminal.until("ready");
+  terminal.hangup();
+  assert.equal(await fifo.text, "status 9\n");
+  await terminal.end();
+});
+
 test("a hang-up under a shell ends the command, and brood", async () => {
   await using fifo = new Fifo();
   await using terminal = await Terminal.shell();
