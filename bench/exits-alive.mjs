@@ -18,10 +18,10 @@ export default {
   name: "exits-alive",
   lines: true,
   measurements: [
-    { task: "alive", parameters: { steps: "100,1000", warm: 400, ms: 100 }, rows: [...among(100), ...among(1000)] },
+    { task: "alive", parameters: { steps: "100,1000", warm: 3000, ms: 100 }, rows: [...among(100), ...among(1000)] },
     {
       task: "alive",
-      parameters: { steps: "10000", warm: 400, ms: 100 },
+      parameters: { steps: "10000", warm: 3000, ms: 100 },
       absent: { execa: SLOW, asyncio: SLOW },
       rows: among(10_000),
     },

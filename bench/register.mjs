@@ -35,7 +35,7 @@ export default {
     })),
     {
       task: "alive",
-      parameters: { steps: ALIVE.join(","), warm: 400, ms: 100 },
+      parameters: { steps: ALIVE.join(","), warm: 3000, ms: 100 },
       rows: ALIVE.map((alive) => ({
         id: `alive-${alive}`,
         title: `the end of a child, ${alive.toLocaleString("en")} others alive`,
