@@ -6,6 +6,11 @@
 #include "exports.h"
 #include "sys.h"
 
+/* The entry that the first argument names, or NULL. */
+static struct watch *pipe_at(napi_env env, struct call *call) {
+  return monitor_watch(&call->environment->monitor, (uint32_t)argument(env, call, 0), WATCH_PIPE);
+}
+
 napi_value export_arm(napi_env env, napi_callback_info info) {
   struct call call;
   begin(env, info, &call);
@@ -62,8 +67,7 @@ napi_value export_write(napi_env env, napi_callback_info info) { return move(env
 napi_value export_shutdownWrite(napi_env env, napi_callback_info info) {
   struct call call;
   begin(env, info, &call);
-  struct watch *watch =
-      monitor_watch(&call.environment->monitor, (uint32_t)argument(env, &call, 0), WATCH_PIPE);
+  struct watch *watch = pipe_at(env, &call);
   if (watch == NULL) return integer(env, -EBADF);
   return integer(env, shutdown(watch->fd, SHUT_WR) == 0 ? 0 : -errno);
 }
@@ -72,8 +76,7 @@ napi_value export_shutdownWrite(napi_env env, napi_callback_info info) {
 napi_value export_capacity(napi_env env, napi_callback_info info) {
   struct call call;
   begin(env, info, &call);
-  struct watch *watch =
-      monitor_watch(&call.environment->monitor, (uint32_t)argument(env, &call, 0), WATCH_PIPE);
+  struct watch *watch = pipe_at(env, &call);
   if (watch == NULL) return integer(env, -EBADF);
   int size = fcntl(watch->fd, F_GETPIPE_SZ);
   socklen_t length = sizeof size;
@@ -86,8 +89,7 @@ napi_value export_capacity(napi_env env, napi_callback_info info) {
 napi_value export_grow(napi_env env, napi_callback_info info) {
   struct call call;
   begin(env, info, &call);
-  struct watch *watch =
-      monitor_watch(&call.environment->monitor, (uint32_t)argument(env, &call, 0), WATCH_PIPE);
+  struct watch *watch = pipe_at(env, &call);
   if (watch == NULL) return integer(env, -EBADF);
   int size = sys_fcntl(watch->fd, F_SETPIPE_SZ, argument(env, &call, 1));
   return integer(env, size < 0 ? -errno : size);
@@ -98,8 +100,7 @@ napi_value export_available(napi_env env, napi_callback_info info) {
   struct call call;
   int bytes;
   begin(env, info, &call);
-  struct watch *watch =
-      monitor_watch(&call.environment->monitor, (uint32_t)argument(env, &call, 0), WATCH_PIPE);
+  struct watch *watch = pipe_at(env, &call);
   if (watch == NULL) return integer(env, -EBADF);
   return integer(env, ioctl(watch->fd, FIONREAD, &bytes) == 0 ? bytes : -errno);
 }
@@ -117,8 +118,7 @@ napi_value export_farInode(napi_env env, napi_callback_info info) {
   struct call call;
   struct stat own;
   begin(env, info, &call);
-  struct watch *watch =
-      monitor_watch(&call.environment->monitor, (uint32_t)argument(env, &call, 0), WATCH_PIPE);
+  struct watch *watch = pipe_at(env, &call);
   if (watch == NULL) return integer(env, -EBADF);
   if (watch->far_inode != 0) return number(env, (double)watch->far_inode);
   if (fstat(watch->fd, &own) != 0) return integer(env, -errno);

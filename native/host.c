@@ -558,20 +558,31 @@ __attribute__((noreturn)) static void keeper_main(struct endpoint *e, struct chi
   child_main(&start);
 }
 
-/* The answer is about the keeper; what becomes of the command comes over its socket. */
-static void spawn_kept(struct endpoint *e, struct child_containment *contain, int proc) {
-  int pidfd = -1;
-  struct host_answer a = {.outcome = HOST_DONE};
+/* Clones a copy of the host; the child returns 0 here. */
+static long copy_begin(struct endpoint *e, int *pidfd) {
+  *pidfd = -1;
   announce(e);
   yield_to_client(0);
-  long pid = clone_copy(request_of(e)->clone_flags, &pidfd);
-  if (pid == 0) keeper_main(e, contain, proc);
+  return clone_copy(request_of(e)->clone_flags, pidfd);
+}
+
+/* Answers with the copy, or with why there is none; closes its pidfd. Runs in: host. */
+static void copy_answer(struct endpoint *e, long pid, int pidfd) {
+  struct host_answer a = {.outcome = HOST_DONE};
   yield_to_client(1);
   if (pid < 0) pidfd = -1;
   fill_in(e, &a, pid);
   answer(e, &a, pidfd);
   host.shared->child = 0;
   if (pidfd >= 0) raw(__NR_close, pidfd);
+}
+
+/* The answer is about the keeper; what becomes of the command comes over its socket. */
+static void spawn_kept(struct endpoint *e, struct child_containment *contain, int proc) {
+  int pidfd;
+  long pid = copy_begin(e, &pidfd);
+  if (pid == 0) keeper_main(e, contain, proc);
+  copy_answer(e, pid, pidfd);
 }
 
 static void spawn(struct endpoint *e) {
@@ -632,20 +643,12 @@ static void create(struct endpoint *e) {
     refuse(e, e->now.id, error);
     return;
   }
-  struct host_answer a = {.outcome = HOST_DONE};
-  announce(e);
-  yield_to_client(0);
-  long pid = clone_copy(request_of(e)->clone_flags, &pidfd);
+  long pid = copy_begin(e, &pidfd);
   if (pid == 0) {
     if (request_of(e)->clone_flags & CLONE_NEWPID) host.client = 0;
     embryo_main(e, fds_of(e)[0]);
   }
-  yield_to_client(1);
-  if (pid < 0) pidfd = -1;
-  fill_in(e, &a, pid);
-  answer(e, &a, pidfd);
-  host.shared->child = 0;
-  if (pidfd >= 0) raw(__NR_close, pidfd);
+  copy_answer(e, pid, pidfd);
 }
 
 /* The page is mapped in place of the one of our own; not by a relay, see struct host_shared. */

@@ -121,7 +121,7 @@ test("bytes that aren't UTF-8 become text as TextDecoder has it, in any size; a 
 });
 
 test("large ASCII text is a string as any, and stays what it is", async () => {
-  const files = new TemporaryFiles();
+  using files = new TemporaryFiles();
   const path = files.path("text");
   for (const size of [262_143, 262_144, 262_145, 3_000_001]) {
     const expected = "the quick brown fox\0\n".repeat(150_000).slice(0, size);
@@ -136,7 +136,6 @@ test("large ASCII text is a string as any, and stays what it is", async () => {
     assert.equal(structuredClone(stdout).length, size);
     assert.equal(`${stdout}é`.length, size + 1);
   }
-  files[Symbol.dispose]();
 });
 
 test("what came before a timeout, an abort or the end of the scope is kept", async () => {

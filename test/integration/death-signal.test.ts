@@ -60,38 +60,8 @@ test("the child of a process that exits gets it, as another user too", async () 
   assert.deepEqual([status, stdout], [0, "SIGUSR1\n"]);
 });
 
-test("PITFALL 18: from a worker it is the process's death that counts, not the worker's end", async () => {
-  const inWorker = `
-    import { spawn } from ${JSON.stringify(import.meta.resolve("brood"))};
-    import { parentPort } from "node:worker_threads";
-    ${START}
-    const { pid } = await start({ parentDeathSignal: "SIGUSR1" });
-    parentPort.postMessage(pid);
-    setInterval(() => {}, 1000);`;
-  const code = `
-    import { Worker } from "node:worker_threads";
-    import { once } from "node:events";
-    import { readFileSync } from "node:fs";
-    const worker = new Worker(${JSON.stringify(inWorker)}, { eval: true });
-    const [pid] = await once(worker, "message");
-    await worker.terminate();
-    // Had the worker's end sent SIGUSR1, it would have been told before, and been the witness's end.
-    process.kill(pid, "SIGUSR2");
-    while (!/^ShdPnd:\\t0+$/m.test(readFileSync("/proc/" + pid + "/status", "utf8"))) await new Promise(setImmediate);
-    process.kill(process.pid, "SIGKILL");`;
-  const { signal, stdout } = await runNode(code);
-  assert.deepEqual([signal, stdout], ["SIGKILL", "SIGUSR2\nSIGUSR1\n"]);
-});
-
-test("PITFALL 18: so it is of a host that a worker has started, and of what that starts", async () => {
-  const inWorker = `
-    import { SpawnHost } from ${JSON.stringify(import.meta.resolve("brood/host"))};
-    import { parentPort } from "node:worker_threads";
-    const host = await SpawnHost.start({ cwd: "/" });
-    ${START.replace("const child = spawn(", "const child = await host.spawn(")}
-    const { pid } = await start({ parentDeathSignal: "SIGUSR1" });
-    parentPort.postMessage(pid);
-    setInterval(() => {}, 1000);`;
+/** Starts a witness from a worker; ends the worker, then the process. The process's death alone is told. */
+async function toldOfTheProcess(inWorker: string): Promise<void> {
   const code = `
     import { Worker } from "node:worker_threads";
     import { once } from "node:events";
@@ -105,6 +75,29 @@ test("PITFALL 18: so it is of a host that a worker has started, and of what that
     process.kill(process.pid, "SIGKILL");`;
   const { signal, stdout } = await runNode(code);
   assert.deepEqual([signal, stdout], ["SIGKILL", "SIGUSR2\nSIGUSR1\n"]);
+}
+
+test("PITFALL 18: from a worker it is the process's death that counts, not the worker's end", async () => {
+  const inWorker = `
+    import { spawn } from ${JSON.stringify(import.meta.resolve("brood"))};
+    import { parentPort } from "node:worker_threads";
+    ${START}
+    const { pid } = await start({ parentDeathSignal: "SIGUSR1" });
+    parentPort.postMessage(pid);
+    setInterval(() => {}, 1000);`;
+  await toldOfTheProcess(inWorker);
+});
+
+test("PITFALL 18: so it is of a host that a worker has started, and of what that starts", async () => {
+  const inWorker = `
+    import { SpawnHost } from ${JSON.stringify(import.meta.resolve("brood/host"))};
+    import { parentPort } from "node:worker_threads";
+    const host = await SpawnHost.start({ cwd: "/" });
+    ${START.replace("const child = spawn(", "const child = await host.spawn(")}
+    const { pid } = await start({ parentDeathSignal: "SIGUSR1" });
+    parentPort.postMessage(pid);
+    setInterval(() => {}, 1000);`;
+  await toldOfTheProcess(inWorker);
 });
 
 test("a number or name that is no signal is refused", async () => {
