@@ -35,8 +35,8 @@ export type StdioEntry =
   | NodeJS.ReadableStream
   | NodeJS.WritableStream
   /**
-   * A file that the child opens, before it changes user or directory. Default mode: "r" for fd 0, else
-   * "w". A FIFO is refused, since its opening would block us.
+   * A file that the child opens, before it changes user or directory. Default mode: "w", which empties
+   * the file, for fds 1 and 2; else "r". A FIFO is refused, since its opening would block us.
    */
   | { file: PathLike; mode?: FileMode }
   /** The same as the child's fd of that number. */

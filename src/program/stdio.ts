@@ -141,7 +141,8 @@ function resolve(request: Request, context: Context): Source | "close" {
   if (typeof entry !== "object" || entry === null) throw wrongType(name, "a word, an fd, a stream or an object", entry);
   if ("file" in entry) {
     const { file, mode } = checkNames(entry, name, ["file", "mode"]);
-    const letters = mode ?? (target === 0 ? "r" : "w");
+    // Only what is known to be an output: to open any other file so would empty it.
+    const letters = mode ?? (target === 1 || target === 2 ? "w" : "r");
     if (typeof letters !== "string" || !Object.hasOwn(MODES, letters)) {
       throw wrongValue(`${name}.mode`, letters, `must be one of ${Object.keys(MODES).join(", ")}`);
     }

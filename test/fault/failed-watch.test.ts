@@ -62,7 +62,7 @@ test("R14: children with cleanup get their signal, then SIGKILL; those without i
     `${SCOPE}
      const log = "/tmp/brood-failed-watch-" + process.pid;
      const polite = spawn("sh", ["-c", 'trap "echo polite >&3; exit" TERM; echo ready; while :; do sleep 0.02; done'],
-       { fds: { 3: { file: log } } });
+       { fds: { 3: { file: log, mode: "w" } } });
      const stubborn = spawn("sh", ["-c", 'trap "" TERM; echo ready; exec sleep 1000'], { forceKillAfterDelay: 50 });
      const free = spawn("sleep", ["1000"], { stdio: "ignore", cleanup: false });
      await polite.stdout.lines().next();

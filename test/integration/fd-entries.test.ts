@@ -86,7 +86,7 @@ test("{dup} is the same as the child's fd of that number, through chains, for ev
   const report = await reportOf({
     stdin: { dup: 3 },
     stderr: { dup: 1 },
-    fds: { 3: { dup: 4 }, 4: fd, 5: { dup: 6 }, 6: { file: files.path("six") }, 7: { dup: 8 }, 8: "ignore" },
+    fds: { 3: { dup: 4 }, 4: fd, 5: { dup: 6 }, 6: { file: files.path("six"), mode: "w" }, 7: { dup: 8 }, 8: "ignore" },
   });
   for (const number of [0, 3, 4]) assert.equal(report.fds[number]?.file, identity(fd));
   assert.equal(report.fds[2]?.link, report.fds[1]?.link);

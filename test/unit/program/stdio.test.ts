@@ -104,12 +104,21 @@ test("a file is opened in the mode that is asked for", () => {
     const { opens } = plan({ stdout: { file: "/f", mode } as StdioEntry });
     assert.deepEqual(opens, [{ path: "/f", flags, mode: 0o666, trusted: false }]);
   }
-  const { opens } = plan({ stdin: { file: "/in" }, stdout: { file: new URL("file:///out") } });
+  // By default only an output is written: to open another file so would empty it.
+  const by: StdioEntry = { file: "/three" };
+  const { opens } = plan({
+    stdin: { file: "/in" },
+    stdout: { file: new URL("file:///out") },
+    stderr: { file: "/err" },
+    fds: { 3: by },
+  });
   assert.deepEqual(
     opens.map(({ path, flags }) => [path, flags]),
     [
       ["/in", O_RDONLY],
       ["/out", O_WRONLY | O_CREAT | O_TRUNC],
+      ["/err", O_WRONLY | O_CREAT | O_TRUNC],
+      ["/three", O_RDONLY],
     ],
   );
 });
