@@ -21,7 +21,7 @@ const ECHOES = `echo ready; while read x && [ "$x" != stop ]; do echo "got $x"; 
  */
 const PAUSES = "exec 3<> <(:); pause() { read -t 0.02 -u 3; true; }";
 
-/** Asks the shell again until its answer matches. */
+/** Asks a shell that has given its prompt again until its answer matches: before, an answer would part the echo. */
 async function asked(terminal: Terminal, line: string, answer: RegExp): Promise<void> {
   do await terminal.enter(line);
   while (!answer.test(await terminal.until("prompt> ")));
@@ -86,6 +86,7 @@ for (const [name, words] of SHELLS) {
     terminal.type(KEYS.suspend);
     await terminal.until("prompt> ");
     await terminal.enter("bg");
+    await terminal.until("prompt> ");
     await asked(terminal, "jobs", /Stopped/);
     await foreground(terminal);
     terminal.type("words\n");
