@@ -106,7 +106,4 @@ void launch_stack_free(struct launch_stack *stack);
 /* The highest rung that works here; found once, by trying, in a way no seccomp policy makes fatal. */
 int launch_probe(void);
 
-/* One bare child on a rung that exits at once: 0 if the rung works, else an errno. */
-int launch_try(int rung, struct launch_stack *stack);
-
 #endif

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "launch.h"
+#include "program_check.h"
 #include "sys.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -29,14 +30,45 @@ static int filtered(void) {
   return line == NULL || line[10] != '0';
 }
 
-/* 0 if the rung works, else an errno. The child keeps all signals blocked: a handler of Node's that
+/* One bare child on a rung that exits at once: 0 if the rung works, else an errno. */
+static int try_here(int rung, struct launch_stack *stack) {
+  /* A program whose one path can't exist: the child comes as far as exec, and reports. */
+  static const char nowhere[] = "/proc/self/fd/-1";
+  struct {
+    struct program_header header;
+    struct program_op exec;
+    uint64_t candidates[2], argv[2], envp[1];
+    char path[24];
+  } program = {
+      .header = {.magic = PROGRAM_MAGIC,
+                 .size = sizeof program,
+                 .n_ops = 1,
+                 .ops = offsetof(__typeof__(program), exec)},
+      .exec = {.code = PROGRAM_EXEC,
+               .b = offsetof(__typeof__(program), argv),
+               .c = offsetof(__typeof__(program), envp),
+               .data = offsetof(__typeof__(program), candidates),
+               .size = 16},
+      .candidates = {offsetof(__typeof__(program), path)},
+      .argv = {offsetof(__typeof__(program), path)},
+  };
+  memcpy(program.path, nowhere, sizeof nowhere);
+  program_relocate(&program);
+  struct launch launch = {.program = &program, .rung = rung, .stack = stack};
+  launch_run(&launch);
+  if (launch.failure == LAUNCH_FAILED_CHILD) return 0;
+  if (launch.failure == LAUNCH_OK) return ENOEXEC; /* can't be */
+  return launch.error != 0 ? launch.error : ENOSYS;
+}
+
+/* The same from a child, which keeps all signals blocked: a handler of Node's that
  * ran in it would write to a pipe that it shares with us. */
 static int try_apart(int rung, struct launch_stack *stack) {
   uint64_t all = ~0ull, mask;
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, sizeof all);
   pid_t pid = (pid_t)syscall(SYS_clone, 0, 0, 0, 0, 0);
   int error = errno;
-  if (pid == 0) _exit(launch_try(rung, stack));
+  if (pid == 0) _exit(try_here(rung, stack));
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof mask);
   if (pid < 0) return error;
   siginfo_t info;
@@ -56,7 +88,7 @@ static int probe(int *certain) {
   int apart = filtered(), error = 0, rung = LAUNCH_CLONE3;
   /* FORK is not tried: there is nothing below it, and its own error is the one to tell. */
   for (; rung < LAUNCH_FORK; rung++) {
-    error = apart ? try_apart(rung, &stack) : launch_try(rung, &stack);
+    error = apart ? try_apart(rung, &stack) : try_here(rung, &stack);
     if (error == 0 || passing(error)) break;
   }
   launch_stack_free(&stack);
