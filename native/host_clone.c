@@ -1,0 +1,83 @@
+/*
+ * The clones of a spawn host: a child in its own memory that execs, and a copy of itself. Both are children of its client
+ * but where it is a relay. Runs in: host.
+ *
+ * clone(2), sched(7) for SCHED_BATCH.
+ */
+#include "host_program.h"
+
+#include <sched.h>
+#include <sys/prctl.h>
+
+#include "clone_call.h"
+
+#define KERNEL_SIGCHLD 17
+#ifndef CLONE_INTO_CGROUP
+#define CLONE_INTO_CGROUP 0x200000000ULL
+#endif
+
+/*
+ * A batch process that is woken up does not take the CPU from the one that runs. So the client's sendmsg(2) returns, and its
+ * event loop goes on, before we begin: without this, where both have one CPU, the call lasts as long as the clone and more.
+ * Children inherit the policy, so each clone is made without it. Whoever was started with another policy keeps that.
+ */
+void yield_to_client(int on) {
+  struct sched_param none = {0};
+  if (host.yields) raw(__NR_sched_setscheduler, 0, on ? SCHED_BATCH : SCHED_OTHER, &none);
+}
+
+void restore_dumpable(void) {
+  if (raw(__NR_prctl, PR_GET_DUMPABLE) != host.dumpable) raw(__NR_prctl, PR_SET_DUMPABLE, host.dumpable);
+}
+
+/* Born in its cgroup (clone3(2), CLONE_INTO_CGROUP, 5.7) it need not join it. */
+static long clone_into(struct child_start *start, const struct clone3_args *args) {
+  const struct child_containment *joining = start->contain;
+  struct child_containment born = *joining;
+  struct clone3_args into = *args;
+  into.flags |= CLONE_INTO_CGROUP;
+  into.cgroup = (uint64_t)joining->cgroup;
+  born.cgroup = -1;
+  start->contain = &born;
+  long result = clone3_onto(&into, child_main, start);
+  start->contain = joining;
+  return result;
+}
+
+long clone_shared(struct child_start *start, uint64_t flags, int *pidfd) {
+  flags |= CLONE_VM | CLONE_VFORK | CLONE_PIDFD | (host.relay ? 0 : CLONE_PARENT);
+  if (host.legacy)
+    return clone_legacy_onto(flags | CLONE_CHILD_SETTID, host.stack + STACK_GUARD + STACK_SIZE, pidfd,
+                             &host.shared->child, child_main, start);
+  struct clone3_args args = {
+      .flags = flags | CLONE_CLEAR_SIGHAND | CLONE_PARENT_SETTID,
+      .pidfd = (uint64_t)(uintptr_t)pidfd,
+      .parent_tid = (uint64_t)(uintptr_t)&host.shared->child,
+      .stack = (uint64_t)(uintptr_t)(host.stack + STACK_GUARD),
+      .stack_size = STACK_SIZE,
+  };
+  long into = start->contain != NULL && start->contain->cgroup >= 0 ? clone_into(start, &args) : -1;
+  return into >= 0 ? into : clone3_onto(&args, child_main, start);
+}
+
+long clone_copy(uint64_t flags, int *pidfd) {
+  /* Of a child that is to be another's the kernel sets the exit signal itself; a relay is to hear of its own. */
+  uint64_t exit_signal = host.relay ? KERNEL_SIGCHLD : 0;
+  flags |= CLONE_PIDFD | (host.relay ? 0 : CLONE_PARENT);
+  if (host.legacy) {
+    /* Its own copy of the memory: the child writes its number into the shared page all the same. */
+    flags |= CLONE_CHILD_SETTID;
+#if defined(__x86_64__)
+    return raw(__NR_clone, flags | exit_signal, 0, pidfd, &host.shared->child, 0);
+#else
+    return raw(__NR_clone, flags | exit_signal, 0, pidfd, 0, &host.shared->child);
+#endif
+  }
+  struct clone3_args args = {
+      .flags = flags | CLONE_CLEAR_SIGHAND | CLONE_PARENT_SETTID,
+      .exit_signal = exit_signal,
+      .pidfd = (uint64_t)(uintptr_t)pidfd,
+      .parent_tid = (uint64_t)(uintptr_t)&host.shared->child,
+  };
+  return raw(__NR_clone3, &args, sizeof args);
+}

@@ -1,0 +1,146 @@
+/*
+ * The parts of the spawn host's program, and what they share: host.c begins and loops, host_messages.c receives and sends,
+ * host_request.c checks, host_spawn.c and host_clone.c make children, of which host_keeper.c and host_embryo.c are copies of
+ * the host, and host_relay.c is for a host that is their parent itself. One thread; nothing here is the addon's.
+ */
+#ifndef BROOD_HOST_PROGRAM_H
+#define BROOD_HOST_PROGRAM_H
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "child.h"
+#include "host.h"
+#include "kernel_values.h"
+#include "raw_syscall.h"
+
+#define STACK_SIZE (64 * 1024)
+#define STACK_GUARD (64 * 1024)
+
+/* Memory that grows. Its content survives. */
+struct arena {
+  char *base;
+  uint64_t size;
+};
+
+/* A socket that requests come from, and the message that is being put together. */
+struct endpoint {
+  int socket;
+  int embryo;             /* serves steps, not spawns */
+  struct host_header now; /* of the message */
+  uint64_t have;          /* bytes of its payload */
+  uint32_t have_fds;
+  int open; /* parts of it are still to come */
+  int skip; /* of this request, refused already, parts are still to come: */
+  uint32_t skipped;
+  struct arena bytes, fds, envp;
+};
+
+struct host_process {
+  int legacy; /* clone(2) instead of clone3(2) */
+  int relay;
+  int client;   /* our parent at the start, 0 where it is in an outer pid namespace: nobody else is served */
+  int state_fd; /* of a relay: a signalfd for SIGCHLD */
+  int yields;   /* our scheduling policy is SCHED_BATCH where our children's is to be SCHED_OTHER */
+  long dumpable;
+  long peak;         /* of our memory at the start, in KiB */
+  uint64_t received; /* the largest request, in bytes, with all that was made of it */
+  char *stack;       /* of children that share our memory: a guard, then STACK_SIZE */
+  struct host_shared *shared;
+  struct host_shared no_shared;
+};
+
+extern struct host_process host;
+
+static inline struct host_request *request_of(const struct endpoint *e) {
+  return (struct host_request *)e->bytes.base;
+}
+
+static inline void *program_of(const struct endpoint *e) { return e->bytes.base + sizeof(struct host_request); }
+
+/* The message's, e->have_fds of them; -1 is one that is another's by now. */
+static inline int32_t *fds_of(const struct endpoint *e) { return (int32_t *)e->fds.base; }
+
+/* ---- host_memory.c ---- */
+
+/* Makes room; 0 or -ENOMEM. */
+int arena_reserve(struct arena *arena, uint64_t size);
+/* The peak of our own memory, in KiB, or more: a child's starts at it. */
+long peak_at_start(void);
+long peak_kib(void);
+
+/* ---- host_messages.c ---- */
+
+/* Reads one packet: 1 when it completes a message, 0 when there is more to come or it has been refused, -1 at the end. */
+int receive(struct endpoint *e);
+/* Closes the message's fds. */
+void close_fds(struct endpoint *e);
+/* Sends one packet, with a copy of fd unless it is -1; fd stays the caller's. */
+void send_packet(const struct endpoint *e, int type, uint32_t id, const void *payload, uint32_t size, int fd);
+/* Answers the message that is there. */
+void answer(const struct endpoint *e, struct host_answer *a, int fd);
+void refuse(const struct endpoint *e, uint32_t id, int error);
+
+/* ---- host_request.c ---- */
+
+/* How many fds a request has behind those of its program, for each enum host_extra. */
+#define N_CGROUP 2
+#define N_MAPS 1
+#define N_KEEPER 2
+
+/* Makes the program that came ready to run: 0 or an errno. The fds stay the endpoint's. */
+int ready_program(struct endpoint *e);
+/* Whether something is asked for that no host does: an errno. */
+int flags_error(const struct host_request *r);
+/* Of a program that is ready. */
+struct program_context context_of(const struct endpoint *e, struct program_report *report);
+
+/* ---- host_clone.c ---- */
+
+/* Runs child_main in a child that has our memory until its exec; we sleep until then. Its number and *pidfd, or an errno,
+ * negated. */
+long clone_shared(struct child_start *start, uint64_t flags, int *pidfd);
+/* A fork: the child returns 0 here, with a copy of everything. */
+long clone_copy(uint64_t flags, int *pidfd);
+/* Lets the client go on before we do, or, off, makes our scheduling policy what children are to have. */
+void yield_to_client(int on);
+/* set*id in a child that shares our memory resets this, and with it who owns our /proc. */
+void restore_dumpable(void);
+
+/* ---- host_spawn.c ---- */
+
+void serve_spawn(struct endpoint *e);
+/* Makes a copy of the host, with the namespaces that the request asks for; the child returns 0 here. */
+long copy_begin(const struct endpoint *e, int *pidfd);
+/* Answers with the copy, or with why there is none; closes its pidfd. Runs in: host. */
+void copy_answer(struct endpoint *e, long pid, int pidfd);
+
+/* ---- host_keeper.c, host_embryo.c ---- */
+
+/* Runs in: child, a copy of the host. It clones the command, and becomes its keeper. `proc` is the client's /proc. */
+__attribute__((noreturn)) void keep_command(struct endpoint *e, struct child_containment *contain, int proc);
+
+void serve_create(struct endpoint *e);
+/* Run in: the embryo. */
+void serve_step(struct endpoint *e);
+void serve_exec(struct endpoint *e);
+void serve_give(struct endpoint *e);
+void serve_take(struct endpoint *e);
+
+/* ---- host_relay.c ---- */
+
+/* Begins to hear of children; 0 or an errno, negated. */
+int relay_begin(void);
+/* Whether the child has come through its exec. If not it is reaped, and `a` says how it was. */
+int relay_judge(struct host_answer *a, int pid);
+/* Tells the client of every change of a child. */
+void tell_states(const struct endpoint *e);
+void serve_end(struct endpoint *e);
+
+/* ---- host.c ---- */
+
+/* Serves until the end of the socket. */
+void serve(struct endpoint *e);
+
+#endif
