@@ -2,14 +2,16 @@
  * Public packages, installed by npm into a temporary directory and used on Node's own engine and with `brood/register`:
  * what comes of it has to be the same. Development only; needs the network, and `npm run build` before.
  *
- *     node scripts/packages.mjs [--node PATH]... [zx] [tape]
+ *     node scripts/packages.mjs [--node PATH]... [zx] [tape] [npm-run-all2=DIR]
  *
- * zx: every use of packages/zx.mjs gives the same. tape, an application: `npm ci` and `npm test`, registered by NODE_OPTIONS
- * from npm down to what its tests start, through shells, npm, nyc (which wraps ChildProcess itself) and tap.
+ * zx: every use of packages/zx.mjs gives the same. Applications: `npm ci` and `npm test`, registered by NODE_OPTIONS
+ * from npm down to what their tests start: tape through shells, npm, nyc (which wraps ChildProcess itself) and tap;
+ * npm-run-all2 through mocha, itself, npm, yarn, and shells and node below them, side by side, and killed with all below.
+ * What npm has of that one is without its tests: DIR is a checkout, of which a copy is used.
  */
 
 import { spawn } from "node:child_process";
-import { copyFileSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { parseArgs } from "node:util";
@@ -78,6 +80,25 @@ async function must(...call) {
 const install = (node, directory, ...args) =>
   must(node, [npm, "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "install", ...args], directory);
 
+/**
+ * Installs an application as its lock file says, and tests it; both are done by npm under the options of a side.
+ * `keep` tells which packages of those for its development are needed for that.
+ */
+async function ciAndTest(node, side, directory, { keep, scripts }) {
+  const about = JSON.parse(readFileSync(join(directory, "package.json"), "utf8"));
+  for (const name of Object.keys(about.devDependencies)) if (!keep.test(name)) delete about.devDependencies[name];
+  writeFileSync(join(directory, "package.json"), JSON.stringify({ ...about, scripts }));
+  await install(node, directory, "--package-lock-only");
+  const ci = await must(node, [npm, "--no-audit", "--no-fund", "ci"], directory, OPTIONS[side]);
+  const test = await run(node, [npm, "test"], directory, OPTIONS[side]);
+  const results = { "npm ci": ci.code, "npm test": test.code };
+  // Without their numbers: what is started side by side ends in any order.
+  for (const [, word, title] of test.stdout.matchAll(/^ *((?:not )?ok) \d+ (?:- )?(.*?)(?: # time=.*)?$/gm)) {
+    results[title] = [...(results[title] ?? []), word].sort();
+  }
+  return { results, registered: ci.registered + test.registered, not: ci.not + test.not };
+}
+
 /** Every side's results by name, and how many processes told. */
 const PACKAGES = {
   async zx(node, side) {
@@ -97,14 +118,6 @@ const PACKAGES = {
         .on("close", (code) => (code === 0 ? resolve() : reject(new Error(`tar ended with ${code}`))))
         .on("error", reject),
     );
-    const about = JSON.parse(readFileSync(join(directory, "package.json"), "utf8"));
-    // What lints and publishes it is large, and starts little.
-    for (const name of Object.keys(about.devDependencies)) {
-      if (!/^(concat-stream|cross-env|es-value-fixtures|falafel|js-yaml|nyc|semver|tap|tap-parser)$/.test(name)) {
-        delete about.devDependencies[name];
-      }
-    }
-    // cross-env would set NODE_OPTIONS: without it all of the tree is registered. Those of its tests that start processes.
     const tests = [
       "double_end",
       "exit",
@@ -116,29 +129,43 @@ const PACKAGES = {
       "require",
       "stackTrace",
     ];
-    about.scripts = {
-      pretest: "node -p process.argv0",
-      test: "npm run --silent tests-only",
-      "tests-only": `nyc tap ${tests.map((name) => `test/${name}.js`).join(" ")}`,
-    };
-    writeFileSync(join(directory, "package.json"), JSON.stringify(about));
-    await install(node, directory, "--package-lock-only");
-    const ci = await must(node, [npm, "--no-audit", "--no-fund", "ci"], directory, OPTIONS[side]);
-    const test = await run(node, [npm, "test"], directory, OPTIONS[side]);
-    const results = { "npm ci": ci.code, "npm test": test.code };
-    // Without their numbers: what is started side by side ends in any order.
-    for (const [, word, title] of test.stdout.matchAll(/^ *((?:not )?ok) \d+ (?:- )?(.*?)(?: # time=.*)?$/gm)) {
-      results[title] = [...(results[title] ?? []), word].sort();
-    }
-    return { results, registered: ci.registered + test.registered, not: ci.not + test.not };
+    return ciAndTest(node, side, directory, {
+      // What lints and publishes it is large, and starts little. cross-env would set NODE_OPTIONS.
+      keep: /^(concat-stream|cross-env|es-value-fixtures|falafel|js-yaml|nyc|semver|tap|tap-parser)$/,
+      scripts: {
+        pretest: "node -p process.argv0",
+        test: "npm run --silent tests-only",
+        // Those that start processes.
+        "tests-only": `nyc tap ${tests.map((name) => `test/${name}.js`).join(" ")}`,
+      },
+    });
+  },
+
+  async "npm-run-all2"(node, side, checkout) {
+    const directory = mkdtempSync(join(home, "npm-run-all2-"));
+    const own = (path) => !/\/(node_modules|\.git)$/.test(path);
+    cpSync(checkout, directory, { recursive: true, filter: own });
+    const tests = ["aggregate-output", "fail", "mixed", "parallel", "print-label", "sequential", "yarn"];
+    return ciAndTest(node, side, directory, {
+      keep: /^(mocha|yarn)$/,
+      scripts: {
+        test: "node bin/run-s/index.js --silent link tests-only",
+        link: "node scripts/make-slink.js",
+        "tests-only": `mocha --reporter=tap --timeout=120000 ${tests.map((name) => `test/${name}.js`).join(" ")}`,
+      },
+    });
   },
 };
 
 const rows = ["| | Node | results | other when registered | Node processes registered |", "|---|---|---|---|---|"];
-for (const name of positionals.length > 0 ? positionals : Object.keys(PACKAGES)) {
+for (const asked of positionals.length > 0 ? positionals : ["zx", "tape"]) {
+  const [name, checkout] = asked.split("=");
+  if (!Object.hasOwn(PACKAGES, name) || (name === "npm-run-all2") !== (checkout !== undefined)) {
+    throw new Error(`${asked}: what is wanted is zx, tape or npm-run-all2=DIRECTORY`);
+  }
   for (const node of values.node ?? [process.execPath]) {
-    const without = await PACKAGES[name](node, "without");
-    const registered = await PACKAGES[name](node, "with");
+    const without = await PACKAGES[name](node, "without", checkout);
+    const registered = await PACKAGES[name](node, "with", checkout);
     const version = (await must(node, ["--version"], home)).stdout.trim();
     const names = new Set([...Object.keys(without.results), ...Object.keys(registered.results)]);
     const others = [...names].filter((use) => JSON.stringify(without.results[use]) !== JSON.stringify(registered.results[use]));

@@ -9,7 +9,7 @@
  * table goes to standard output.
  */
 
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { delimiter, dirname } from "node:path";
 import { parseArgs } from "node:util";
@@ -19,6 +19,18 @@ const MOST_MS = 300_000;
 const REGISTER = import.meta.resolve("../dist/bundle/register.js");
 /** Both sides have a NODE_OPTIONS of the same shape: some tests look at it. */
 const IMPORTS = { without: "data:text/javascript,", with: REGISTER };
+
+/** @throws Error where a Node would not be registered: both sides would be the same. */
+function checkRegisters(node) {
+  const asked = 'Symbol.for("brood.register") in require("node:child_process").ChildProcess.prototype.spawn';
+  for (const [side, expected] of [
+    ["without", "false"],
+    ["with", "true"],
+  ]) {
+    const told = execFileSync(node, ["--import", IMPORTS[side], "--print", asked], { encoding: "utf8" }).trim();
+    if (told !== expected) throw new Error(`${node} ${side} registration: that it is registered is ${told}`);
+  }
+}
 
 const files = (directory, pattern) =>
   readdirSync(directory, { recursive: true })
@@ -102,6 +114,7 @@ async function runPart(directory, node, args, importing) {
 
 /** Runs a suite part by part, each first without and then with registration: neither is in the other's way. */
 async function runSuite(name, directory, node) {
+  checkRegisters(node);
   const results = { without: { passed: new Set(), failed: new Set() }, with: { passed: new Set(), failed: new Set() } };
   for (const args of PEERS[name](directory)) {
     if (!args.at(-1).includes(values.only)) continue;
