@@ -30,13 +30,17 @@ async function round(): Promise<number> {
 test(`${CHILDREN} children at once, each with three pipes and ${SIZE} bytes each way: all of it is right, memory comes back`, async () => {
   const collect = globalThis.gc as () => void;
   assert.equal(await round(), CHILDREN);
-  collect();
-  const before = process.memoryUsage().rss;
-  assert.equal(await round(), CHILDREN);
-  collect();
-  const growth = process.memoryUsage().rss - before;
-  // A round moves 30 MB through as many streams.
-  assert.ok(growth < 48 << 20, `the second round left ${growth >> 20} MiB`);
+  // A round moves 30 MB through as many streams; what it doesn't give back, the next one doesn't either. But V8's
+  // young generation may grow for some rounds, to 64 MiB and more since Node 24, and stays.
+  const left: number[] = [];
+  do {
+    collect();
+    const before = process.memoryUsage().rss;
+    assert.equal(await round(), CHILDREN);
+    collect();
+    left.push((process.memoryUsage().rss - before) >> 20);
+    assert.ok(left.length <= 4, `each round left something: ${left.join(", ")} MiB`);
+  } while ((left.at(-1) as number) >= 16);
 });
 
 test(`${CHILDREN} children end in the order in which they are told to, whatever order they were started in`, async () => {
