@@ -48,11 +48,13 @@ export class Embryo extends Steps implements Watcher {
   readonly #gone: Promise<void>;
   #setGone: () => void = () => {};
   #exit: Float64Array | undefined;
+  /** Settles with its exec, which is under way. */
+  #executing: Promise<Child<SpawnOptions>> | undefined;
   #sealed = false;
 
   /** @internal Use `host.create()`. */
   constructor({ index, pid, pipe }: Init) {
-    const reached = { link: linkTo(index, pid, pipe), placed: new Set<number>(), over: false };
+    const reached = { link: linkTo(index, pid, pipe), placed: new Set<number>(), executing: false, over: false };
     super(reached);
     this.#reached = reached;
     this.pid = pid;
@@ -74,7 +76,7 @@ export class Embryo extends Steps implements Watcher {
    * that it has taken. Its fds that `dup2` has put somewhere stay; 0 to 2 are pipes unless put, or mentioned.
    *
    * @throws SpawnError: the program could not be executed. It is as usable as before, apart from steps of the options
-   * that were taken. Error ERR_INVALID_STATE: it has exec'ed, or has ended.
+   * that were taken. Error ERR_INVALID_STATE: it has exec'ed, is about to, or has ended.
    */
   exec<const Options extends SpawnOptions = object>(file: PathLike, options?: Options): Promise<Child<Options>>;
   exec<const Options extends SpawnOptions = object>(
@@ -91,9 +93,15 @@ export class Embryo extends Steps implements Watcher {
     return this.#exec(prepared, this.#withPlaced(prepared.planned.plan), { kept: [...this.#reached.placed] });
   }
 
-  /** Kills it, unless it has exec'ed, and waits until it is gone. */
+  /** Kills it, unless it has exec'ed, and waits until it is gone. While it execs it is killed, too, whichever comes first. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#reached.over) return;
+    if (this.#executing !== undefined) {
+      this.#monitor.native.signal(this.#index, SIGKILL, 1);
+      const child = await this.#executing.catch(() => undefined);
+      await child?.exited;
+      if (this.#reached.over) return;
+    }
     this.#reached.over = true;
     this.#monitor.native.signal(this.#index, SIGKILL, 1);
     this.#monitor.hold();
@@ -152,7 +160,20 @@ export class Embryo extends Steps implements Watcher {
 
   #discardUnused: () => void = () => {};
 
-  async #exec(prepared: Prepared, plan: Plan, elsewhere: Elsewhere, made?: LaunchedPipe[]): Promise<Child<SpawnOptions>> {
+  /** Until it is known what becomes of it, it takes no steps. */
+  #exec(...call: [prepared: Prepared, plan: Plan, elsewhere: Elsewhere, made?: LaunchedPipe[]]): Promise<Child<SpawnOptions>> {
+    const executing = this.#tryExec(...call);
+    const over = (): void => {
+      this.#executing = undefined;
+      this.#reached.executing = false;
+    };
+    this.#executing = executing;
+    this.#reached.executing = true;
+    executing.then(over, over);
+    return executing;
+  }
+
+  async #tryExec(prepared: Prepared, plan: Plan, elsewhere: Elsewhere, made?: LaunchedPipe[]): Promise<Child<SpawnOptions>> {
     const program = compile(plan, writer, elsewhere);
     let pipes = made ?? [];
     let failure: Error | undefined;

@@ -47,6 +47,8 @@ async function withPreexec(prepared: Prepared, preexec: (embryo: Embryo) => unkn
   const embryo = await host.createFor(prepared);
   try {
     const finish = await embryo.setUp(prepared, elsewhere);
+    // From here on the signal is listened to.
+    prepared.checkAborted();
     await inTime(preexec, embryo, ms, prepared.life.signal).catch((error) => {
       const why = error instanceof Error ? error.message : String(error);
       const message = `cannot spawn ${JSON.stringify(name)}: preexec failed: ${why} (ERR_PREEXEC at preexec)`;

@@ -193,7 +193,7 @@ export class SpawnHost {
 
   /** The host that serves now; synchronous where it can be, so that a request is sent in the turn of its call. */
   #serving(): HostProcess | Promise<HostProcess> {
-    if (this.#disposed) throw invalidState("the spawn host was disposed of");
+    if (this.#disposed) throw disposedOf();
     if (this.#process !== undefined && !this.#process.ended) return this.#process;
     if (this.#starting !== undefined) return this.#starting;
     if (this.#started && !this.#restart) {
@@ -224,8 +224,16 @@ export class SpawnHost {
       );
     }
     this.#process = await HostProcess.startThrough(other.launcher, this.#plan);
+    if (this.#disposed) {
+      this.#process.link.close();
+      throw disposedOf();
+    }
     return this.#process;
   }
+}
+
+function disposedOf(): Error {
+  return invalidState("the spawn host was disposed of");
 }
 
 /** Makes the error of a spawn that no host serves; one that is about that spawn already stays as it is. */

@@ -35,13 +35,16 @@ export interface Reached {
   readonly link: HostLink;
   /** Fds that were put where they are, and stay for the program. */
   readonly placed: Set<number>;
+  /** It is executing a program; whether that succeeds is not known yet. */
+  executing: boolean;
   /** It has exec'ed, or is being ended. */
   over: boolean;
 }
 
 /** Throws if it can take no steps any more. */
-export function checkReached({ over }: Reached): void {
+export function checkReached({ over, executing }: Reached): void {
   if (over) throw invalidState("this process has exec'ed, or was disposed of");
+  if (executing) throw invalidState("this process is executing a program: wait for exec() first");
 }
 
 /** Takes steps in a process that has not exec'ed. A step that fails throws a HostError, and changes nothing. */

@@ -120,6 +120,36 @@ test("the end of the scope kills a process that has not exec'ed; one that is kil
   await host[Symbol.asyncDispose]();
 });
 
+test("while it executes a program it takes no step, and no second program", async () => {
+  await withEmbryo(async (embryo) => {
+    const executing = embryo.exec("cat");
+    await assert.rejects(embryo.exec("true"), { code: "ERR_INVALID_STATE", message: /executing a program/ });
+    await assert.rejects(embryo.chdir("/"), { code: "ERR_INVALID_STATE" });
+    const child = await executing;
+    child.stdin.end("the first");
+    assert.equal((await child.output()).stdout, "the first");
+  });
+  await withEmbryo(async (embryo) => {
+    await assert.rejects(embryo.exec("/nonexistent/x"), { code: "ENOENT" });
+    assert.equal((await (await embryo.exec("echo", ["the second"])).output()).stdout, "the second\n");
+  });
+});
+
+test("the end of the scope while it executes a program kills it, before or after its exec", async () => {
+  const host = await SpawnHost.start();
+  for (let round = 0; round < 20; round++) {
+    const embryo = await host.create();
+    const executing = embryo.exec("cat").catch((error) => error.code);
+    if (round % 2 === 1) await new Promise(setImmediate);
+    await embryo[Symbol.asyncDispose]();
+    assert.equal(stateOf(embryo.pid), undefined);
+    const child = await executing;
+    if (typeof child === "string") assert.equal(child, "ERR_SPAWN_KILLED");
+    else assert.equal((await child.closed).kind, "killed");
+  }
+  await host[Symbol.asyncDispose]();
+});
+
 test("a process outlives the host that created it, and execs; then its scope leaves the child alone", async () => {
   const host = await SpawnHost.start();
   const embryo = await host.create();
@@ -188,6 +218,11 @@ test("preexec that throws fails the spawn, with the error as its cause; what it 
     spawnAsync("true", { signal: controller.signal, preexec: () => new Promise(() => controller.abort("enough")) }),
     { name: "AbortError", cause: "enough" },
   );
+  const soon = new AbortController();
+  const preexec = (): Promise<never> => assert.fail("it must not run");
+  const aborted = spawnAsync("true", { signal: soon.signal, preexec });
+  soon.abort("at once");
+  await assert.rejects(aborted, { name: "AbortError", cause: "at once" });
   await assert.rejects(spawnAsync("/nonexistent/x", { preexec: () => {} }), { code: "ENOENT", stage: "exec" });
   await assert.rejects(spawnAsync("true", { cwd: "/nonexistent", preexec: () => assert.fail("it must not run") }), {
     code: "ENOENT",

@@ -173,6 +173,21 @@ test("the end of the host is the end of the scope, not of its children", async (
   assert.equal((await child.closed).kind, "exited");
 });
 
+test("a host that is disposed of while it is started anew through another leaves no process", async () => {
+  await withHost({}, async (first) => {
+    for (const dispose of [Symbol.dispose, Symbol.asyncDispose] as const) {
+      const host = await SpawnHost.start({ through: first });
+      process.kill(host.pid as number, "SIGKILL");
+      while (host.pid !== null) await new Promise(setImmediate);
+      const spawning = host.spawn("true");
+      const disposed = host[dispose]();
+      await assert.rejects(spawning, { code: "ERR_INVALID_STATE" });
+      await disposed;
+      assert.equal(host.pid, null);
+    }
+  });
+});
+
 test("the host's socket and the fds of its requests are no child's", async () => {
   await withHost({}, async (host) => {
     const report = await reportThrough(host);
