@@ -36,7 +36,7 @@
 #define BLOCK 65536
 #define MOST_AT_ONCE 100
 #define VICTIMS 50
-#define BATCHES 3
+#define BATCHES 10
 #define MIB (1L << 20)
 
 extern char **environ;

@@ -34,7 +34,8 @@ const BLOCK = 65536;
 /** How many children are ended in a row, and how often before it counts. */
 const VICTIMS = 50;
 const WARM_BATCHES = 2;
-const BATCHES = 3;
+const LEAST_BATCHES = 3;
+const MOST_BATCHES = 10;
 
 /** Milliseconds on the monotonic clock. */
 const now = () => performance.now();
@@ -142,15 +143,19 @@ const TASKS = {
     return { us: stopwatch.us };
   },
 
-  /** Ends of children among others that live: from the kill until the end is known. And a spawn with exit among them. */
+  /**
+   * Ends of children among others that live: from the kill until the end is known. And a spawn with exit among them. What is
+   * compiled on the way of a kill is warmed up, too; the garbage of starting the others is none of an end's cost.
+   */
   async alive(adapter, p) {
     const held = [];
     const numbers = {};
-    await repeat(p.warm, () => adapter.exit(p.child, "ignore"));
+    await repeat(p.warm / 2, () => adapter.exit(p.child, "ignore"));
+    await repeat(p.warm / 2, () => adapter.victim(p.child)());
     for (const step of stepsOf(p)) {
       for (; held.length < step; ) held.push(adapter.idle(p.child, "ignore"));
-      let wall = 0;
-      let cpu = 0;
+      await collectGarbage();
+      let wall, cpu, count;
       const batch = async () => {
         const victims = Array.from({ length: VICTIMS }, () => adapter.victim(p.child));
         // What they still do to start is not part of their end.
@@ -161,12 +166,13 @@ const TASKS = {
         const used = process.cpuUsage(before);
         wall += now() - begin;
         cpu += used.user + used.system;
+        count += VICTIMS;
       };
       for (let i = 0; i < WARM_BATCHES; i++) await batch();
-      wall = cpu = 0;
-      for (let i = 0; i < BATCHES; i++) await batch();
-      numbers[`wall${step}`] = (wall * 1000) / (BATCHES * VICTIMS);
-      numbers[`cpu${step}`] = cpu / (BATCHES * VICTIMS);
+      wall = cpu = count = 0;
+      for (let i = 0; i < LEAST_BATCHES || (i < MOST_BATCHES && wall < p.ms); i++) await batch();
+      numbers[`wall${step}`] = (wall * 1000) / count;
+      numbers[`cpu${step}`] = cpu / count;
       numbers[`whole${step}`] = await lasting(p.ms, () => adapter.exit(p.child, "ignore"));
     }
     return numbers;
