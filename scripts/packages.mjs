@@ -157,7 +157,10 @@ const PACKAGES = {
   },
 };
 
-const rows = ["| | Node | results | other when registered | Node processes registered |", "|---|---|---|---|---|"];
+const rows = [
+  "| | Node | results | of these not ok | other when registered | Node processes registered |",
+  "|---|---|---|---|---|---|",
+];
 for (const asked of positionals.length > 0 ? positionals : ["zx", "tape"]) {
   const [name, checkout] = asked.split("=");
   if (!Object.hasOwn(PACKAGES, name) || (name === "npm-run-all2") !== (checkout !== undefined)) {
@@ -181,7 +184,8 @@ for (const asked of positionals.length > 0 ? positionals : ["zx", "tape"]) {
       process.exitCode = 1;
     }
     if (others.length > 0) process.exitCode = 1;
-    rows.push(`| ${name} | ${version} | ${names.size} | ${others.length} | ${registered.registered} |`);
+    const failed = [...names].filter((use) => JSON.stringify(registered.results[use])?.includes("not ok"));
+    rows.push(`| ${name} | ${version} | ${names.size} | ${failed.length} | ${others.length} | ${registered.registered} |`);
     console.error(rows.at(-1));
   }
 }

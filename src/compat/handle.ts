@@ -30,7 +30,8 @@ export class ProcessHandle implements Handle {
   /** Why there is no child. */
   failure: SpawnError | undefined;
   readonly #form: Form;
-  readonly #context = new AsyncResource("BROOD_CHILD", { requireManualDestroy: true });
+  /** By the name that Node's own has: who watches async resources knows a child by it. */
+  readonly #context = new AsyncResource("PROCESSWRAP", { requireManualDestroy: true });
   #owner: NodeChild | undefined;
   #added = NOTHING_ADDED;
   #extend = false;

@@ -87,17 +87,36 @@ test("a process, its workers and its forks are registered by --import, and by NO
   }
 });
 
-test("a registered process makes no handles of Node's own", async () => {
-  const types = await inNode<string[]>(
-    `import async_hooks from "node:async_hooks";
-    import cp from "node:child_process";
-    const types = [];
-    async_hooks.createHook({ init: (id, type) => types.push(type) }).enable();
-    const child = cp.spawn("true", { stdio: "ignore" });
-    child.on("close", () => done(types.filter((type) => /PROCESSWRAP|BROOD_CHILD/.test(type))));`,
-    { nodeArgs: IMPORT },
-  );
-  assert.deepEqual(types, ["BROOD_CHILD"]);
+test("a registered process makes no handles of Node's own, and its children are async resources of the same name", async () => {
+  for (const [nodeArgs, kind] of [
+    [[], "Process"],
+    [IMPORT, "AsyncResource"],
+  ] as const) {
+    const told = await inNode<unknown[]>(
+      `import async_hooks from "node:async_hooks";
+      import cp from "node:child_process";
+      const resources = new Map();
+      const told = [];
+      const note = (what) => (id) => resources.has(id) && told.push(what);
+      async_hooks.createHook({
+        init(id, type, trigger, resource) {
+          if (type !== "PROCESSWRAP") return;
+          resources.set(id, resource);
+          told.push(resource.constructor.name);
+        },
+        before: note("before"),
+        after: note("after"),
+        destroy(id) {
+          if (!resources.has(id)) return;
+          told.push("destroy");
+          done(told);
+        },
+      }).enable();
+      cp.spawn("true", { stdio: "ignore" });`,
+      { nodeArgs: [...nodeArgs] },
+    );
+    assert.deepEqual(told, [kind, "before", "after", "destroy"]);
+  }
 });
 
 test("BROOD_REGISTER=off leaves Node as it is, and NODE_DEBUG=brood says so", async () => {
