@@ -28,6 +28,7 @@ export type { ChildFds } from "./process/child.js";
 export { Child } from "./process/child.js";
 export type { ChildStream } from "./process/child-types.js";
 export type { WaitOptions } from "./process/child-waits.js";
+export type { IteratorOptions } from "./process/chunks.js";
 export { type AdoptedChild, type AdoptOptions, Monitor, type ProcessLike } from "./process/monitor.js";
 export type { Drain, MaxOutput, RunOptions, SpawnOptions } from "./process/options.js";
 export type { Collected, OutputOptions } from "./process/output.js";

@@ -96,10 +96,11 @@ export class Capture implements Sink, Collection {
     return this.#block.subarray(this.#used);
   }
 
-  filled(bytes: number): void {
+  filled(bytes: number): boolean {
     this.#used += bytes;
     this.#headBytes += bytes;
     this.#total += bytes;
+    return true;
   }
 
   #closeBlock(): void {

@@ -21,8 +21,8 @@ export interface Sink {
   data(chunk: Buffer): boolean;
   /** Memory to read into, where chunks would only be put together: what came is told by `filled()`. Undefined: not now. */
   room?(): Uint8Array | undefined;
-  /** So many bytes stand at the start of the last room. */
-  filled?(bytes: number): void;
+  /** So many bytes stand at the start of the last room. False: no more until `resume()`. Never throws. */
+  filled?(bytes: number): boolean;
   /** There is nothing more: cleanly, or for this reason. Called once. */
   end(error: Error | undefined): void;
 }
@@ -41,6 +41,12 @@ export interface Reading {
   close(): void;
   /** Whether there is something to read that our reader, slow as it is, has yet to take. */
   readonly backlogged: boolean;
+}
+
+/** That many of the bytes, if there are any. */
+function startOf(bytes: Buffer, n: number): Buffer | undefined {
+  if (n <= 0) return undefined;
+  return n === bytes.length ? bytes : bytes.subarray(0, n);
 }
 
 export class PipeReader implements Side, Reading {
@@ -115,14 +121,20 @@ export class PipeReader implements Side, Reading {
   }
 
   /**
-   * Gives a chunk to a sink that takes them one by one, in place of resume(). Undefined: there is none now, or the event
-   * loop is to have its turn; resume() then brings the next.
+   * Gives a chunk to a sink that takes them one by one, in place of resume(): one that was kept, or one that is read, to the
+   * sink's own memory if it has some. Undefined: there is none now, or the event loop is to have its turn; resume() then
+   * brings the next.
    */
-  take(): Buffer | undefined {
+  take(into?: Buffer): Buffer | undefined {
     if (this.#pumping || this.#takenNow >= CHUNKS_PER_TURN) return undefined;
-    const chunk = this.#kept.shift() ?? (this.#ready ? this.#readChunk() : undefined);
+    const chunk = this.#kept.shift() ?? (this.#ready ? this.#readChunk(into) : undefined);
     if (chunk !== undefined) this.#takenNow++;
     return chunk;
+  }
+
+  /** What the sink has no room for is given first, next time. */
+  putBack(rest: Buffer): void {
+    this.#kept.unshift(rest);
   }
 
   onReady(hungUp: boolean): void {
@@ -216,7 +228,8 @@ export class PipeReader implements Side, Reading {
         const n = this.#readInto(room);
         if (n <= 0) break;
         chunks++;
-        this.#sink.filled?.(n);
+        this.#wanting = false;
+        if (this.#sink.filled?.(n)) this.#wanting = true;
         continue;
       }
       const chunk = this.#kept.shift() ?? (this.#over ? undefined : this.#readChunk());
@@ -248,23 +261,24 @@ export class PipeReader implements Side, Reading {
   }
 
   /** One chunk, or nothing: not now (an event will tell), or over. */
-  #readChunk(): Buffer | undefined {
+  #readChunk(into?: Buffer): Buffer | undefined {
+    if (into !== undefined && into.length > 0) return startOf(into, this.#readInto(into));
     // What is there goes to memory of its size, without a copy, if it is much.
     const waiting = this.#flooded ? this.#end.available() : 0;
     const bytes = waiting > CHUNK ? aligned(Math.min(waiting, MOST_CHUNK)) : scratch.bytes;
     const n = this.#readInto(bytes);
     this.#flooded = n >= MUCH;
     if (n <= 0) return undefined;
-    if (bytes === scratch.bytes) return scratch.take(n);
-    return n === bytes.length ? bytes : bytes.subarray(0, n);
+    return bytes === scratch.bytes ? scratch.take(n) : startOf(bytes, n);
   }
 
   /** How many bytes came; not more than 0: none, now or for ever. */
   #readInto(bytes: Uint8Array): number {
     const n = this.#end.read(bytes, bytes.length);
     if (n > 0) {
-      // A short read has emptied the pipe, and what comes later is a new event; but a hang-up is told once.
-      this.#ready = n === bytes.length || this.#hungUp;
+      // A short read has emptied the pipe, and what comes later is a new event; but a hang-up is told once. After much there
+      // is often more already, and to find none costs less than a turn of the event loop.
+      this.#ready = n === bytes.length || n >= MUCH || this.#hungUp;
       if (n >= MUCH) this.growth.sawFull();
       return n;
     }

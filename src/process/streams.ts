@@ -9,10 +9,11 @@
 import { Duplex, Readable, Writable } from "node:stream";
 import { EPIPE, systemError } from "../kernel/errno.js";
 import { throwLater } from "../kernel/uncaught.js";
-import { type ChunkSource, Chunks } from "./chunks.js";
+import { type ChunkSource, Chunks, type IteratorOptions, readIteratorOptions } from "./chunks.js";
 import { linesOf } from "./lines.js";
 import type { PipeReader, Sink } from "./pipe-reader.js";
 import type { PipeWriter } from "./pipe-writer.js";
+import { aligned, CHUNK } from "./read-memory.js";
 
 const HIGH_WATER_MARK = 65536;
 
@@ -36,14 +37,28 @@ export interface ReadableHelpers {
   bytes(): Promise<Buffer>;
 }
 
+/**
+ * Iterates over the chunks, as `for await` over the stream itself does, and as `readable.iterator` of Node.
+ *
+ * @throws TypeError: an option is none, or of a wrong type, or the buffer is empty. In the loop: TimeoutError, AbortError,
+ * DrainError where the pipe was cut, after the chunks that have come.
+ */
+type Iterate = (options?: IteratorOptions) => NodeJS.AsyncIterator<Buffer>;
+
 /** What we read from a child. */
-export interface ChildReadable extends Readable, ReadableHelpers {}
+export interface ChildReadable extends Readable, ReadableHelpers {
+  /** Iterates over the chunks, into memory of yours if you like: see `IteratorOptions`. */
+  iterator: Iterate;
+}
 /** Both ways: the `"socket"` entry of stdio. */
-export interface ChildDuplex extends Duplex, ReadableHelpers {}
+export interface ChildDuplex extends Duplex, ReadableHelpers {
+  /** Iterates over the chunks, into memory of yours if you like: see `IteratorOptions`. */
+  iterator: Iterate;
+}
 
 const helpers = {
-  lines(this: Readable): AsyncIterableIterator<string> {
-    return linesOf(this);
+  lines(this: ChildReadable): AsyncIterableIterator<string> {
+    return linesOf(() => this.iterator({ buffer: aligned(CHUNK) }));
   },
   async text(this: Readable): Promise<string> {
     return (await collect(this)).toString();
@@ -67,6 +82,8 @@ class StreamSink implements Sink, ChunkSource {
   #asked = false;
   /** A loop that waits for the next chunk. */
   #taken: ((chunk: Buffer | undefined) => void) | undefined;
+  /** Memory that it has brought. */
+  #into: Buffer | undefined;
   #given = false;
 
   constructor(
@@ -81,7 +98,7 @@ class StreamSink implements Sink, ChunkSource {
     this.#taken = undefined;
     if (taken !== undefined && !this.#asked) {
       this.#given = true;
-      taken(chunk);
+      taken(this.#fit(chunk, this.#into));
       return false;
     }
     this.#asked = false;
@@ -94,6 +111,17 @@ class StreamSink implements Sink, ChunkSource {
     } finally {
       taken?.(undefined);
     }
+  }
+
+  room(): Buffer | undefined {
+    // What it has brought may have been transferred to another thread: it has no bytes then.
+    if (this.#taken === undefined || this.#asked || this.#into?.length === 0) return undefined;
+    return this.#into;
+  }
+
+  filled(bytes: number): boolean {
+    const into = this.#into as Buffer;
+    return this.data(bytes === into.length ? into : into.subarray(0, bytes));
   }
 
   end(error: Error | undefined): void {
@@ -154,13 +182,23 @@ class StreamSink implements Sink, ChunkSource {
     );
   }
 
-  take(): Buffer | undefined {
-    const chunk = this.reader.take();
-    if (chunk !== undefined) this.#given = true;
-    return chunk;
+  take(into: Buffer | undefined): Buffer | undefined {
+    const chunk = this.reader.take(into);
+    if (chunk === undefined) return undefined;
+    this.#given = true;
+    return this.#fit(chunk, into);
   }
 
-  wait(taken: (chunk: Buffer | undefined) => void): void {
+  /** What had been kept is in memory of its own: as much of it as the loop's has room for. */
+  #fit(chunk: Buffer, into: Buffer | undefined): Buffer {
+    if (into === undefined || into.length === 0 || into.buffer === chunk.buffer) return chunk;
+    const n = chunk.copy(into);
+    if (n < chunk.length) this.reader.putBack(chunk.subarray(n));
+    return n === into.length ? into : into.subarray(0, n);
+  }
+
+  wait(into: Buffer | undefined, taken: (chunk: Buffer | undefined) => void): void {
+    this.#into = into;
     this.#taken = taken;
     this.reader.resume();
   }
@@ -176,6 +214,7 @@ interface Fed {
   /** Not there yet while the base class is being made. */
   [SINK]: StreamSink | undefined;
   [Symbol.asyncIterator](): Chunks;
+  iterator(options?: IteratorOptions): Chunks;
 }
 
 /** What both classes of readables are: Duplex is a Readable already, so that they can't be one class. */
@@ -196,6 +235,10 @@ function fedBy<Base extends Constructor<Readable>>(base: Base): Base & Construct
 
     override [Symbol.asyncIterator](): Chunks {
       return new Chunks(this, this[SINK] as StreamSink);
+    }
+
+    override iterator(options: IteratorOptions = {}): Chunks {
+      return new Chunks(this, this[SINK] as StreamSink, readIteratorOptions(options));
     }
   }
   Object.defineProperty(FedStream.prototype, "readableDidRead", {

@@ -208,3 +208,133 @@ test("after the loop 'end' and 'close' have been told", async () => {
     await child.closed;
   }
 });
+
+test("with a buffer all chunks are views of it, and all bytes come, in order", async () => {
+  for (const stdout of entries) {
+    for (const size of [1, 4096, 65536, 1 << 20]) {
+      const length = size === 1 ? 500 : 3_000_000;
+      const child = await launch(act, ["fill", "1", `${length}`], { stdout });
+      const buffer = Buffer.alloc(size + 2);
+      const whole = filling(length);
+      let at = 0;
+      for await (const chunk of child.stdout.iterator({ buffer: buffer.subarray(1, size + 1) })) {
+        assert.ok(Buffer.isBuffer(chunk));
+        assert.ok(chunk.buffer === buffer.buffer);
+        assert.equal(chunk.byteOffset, buffer.byteOffset + 1);
+        assert.ok(chunk.equals(whole.subarray(at, at + chunk.length)), `at ${at}`);
+        at += chunk.length;
+      }
+      assert.equal(at, length, `${stdout}, ${size}`);
+      assert.deepEqual([buffer[0], buffer[size + 1]], [0, 0]);
+      await child.closed;
+    }
+  }
+});
+
+test("a buffer is read into when a chunk is asked for, and not before", async () => {
+  const child = await launch("cat", [], { stdout: "socket" });
+  const buffer = new Uint8Array(100);
+  const iterator = child.stdout.iterator({ buffer });
+  child.stdin.write("one");
+  assert.equal(String((await iterator.next()).value), "one");
+  child.stdin.write("two");
+  // It has gone through the child when the next is there, too: a second child would tell no more.
+  child.stdin.end();
+  await child.exited;
+  assert.equal(Buffer.from(buffer).toString("latin1", 0, 3), "one");
+  assert.equal(String((await iterator.next()).value), "two");
+  assert.equal((await iterator.next()).done, true);
+  await child.closed;
+});
+
+test("a child that has ended before the loop gives all, whatever the buffer", async () => {
+  for (const stdout of entries) {
+    const child = await launch(act, ["fill", "1", "40000"], { stdout });
+    await child.exited;
+    const parts: Buffer[] = [];
+    const buffer = new Uint8Array(1000);
+    for await (const chunk of child.stdout.iterator({ buffer })) {
+      assert.ok(chunk.buffer === buffer.buffer);
+      parts.push(Buffer.from(chunk));
+    }
+    assert.ok(Buffer.concat(parts).equals(filling(40_000)), stdout);
+    await child.closed;
+  }
+});
+
+test("two loops with a buffer each don't disturb one another", async () => {
+  const counts = await Promise.all(
+    [1, 2, 3].map(async () => {
+      const child = await launch(act, ["fill", "1", "2000000"]);
+      const whole = filling(2_000_000);
+      let at = 0;
+      for await (const chunk of child.stdout.iterator({ buffer: new Uint8Array(10_000) })) {
+        await new Promise(setImmediate);
+        assert.ok(chunk.equals(whole.subarray(at, at + chunk.length)), `at ${at}`);
+        at += chunk.length;
+      }
+      await child.closed;
+      return at;
+    }),
+  );
+  assert.deepEqual(counts, [2_000_000, 2_000_000, 2_000_000]);
+});
+
+test("a buffer that is transferred away while the loop runs costs no byte", async () => {
+  for (const stdout of entries) {
+    const child = await launch("cat", [], { stdout });
+    const buffer = new Uint8Array(1000);
+    const iterator = child.stdout.iterator({ buffer });
+    child.stdin.write("1");
+    assert.equal(String((await iterator.next()).value), "1");
+    const waiting = iterator.next();
+    await new Promise(setImmediate);
+    structuredClone(buffer.buffer, { transfer: [buffer.buffer] });
+    assert.equal(buffer.length, 0);
+    child.stdin.write("2");
+    assert.equal(String((await waiting).value), "2");
+    child.stdin.end("3");
+    assert.equal(String((await iterator.next()).value), "3");
+    assert.equal((await iterator.next()).done, true);
+    await child.closed;
+  }
+});
+
+test("left with destroyOnReturn: false the stream goes on where the loop was", async () => {
+  for (const buffer of [undefined, new Uint8Array(10)]) {
+    const child = await launch("cat");
+    const options = { destroyOnReturn: false, ...(buffer && { buffer }) };
+    child.stdin.write("one");
+    for await (const chunk of child.stdout.iterator(options)) {
+      assert.equal(String(chunk), "one");
+      break;
+    }
+    assert.equal(child.stdout.destroyed, false);
+    const iterator = child.stdout.iterator(options);
+    const waiting = iterator.next();
+    const returned = iterator.return?.();
+    child.stdin.write("two");
+    assert.equal(String((await waiting).value), "two");
+    assert.equal((await returned)?.done, true);
+    assert.equal((await iterator.next()).done, true);
+    child.stdin.end("three");
+    assert.equal(await child.stdout.text(), "three");
+    await child.closed;
+  }
+});
+
+test("wrong options of iterator() are refused, and the stream is as it was", async () => {
+  const child = await launch(act, ["say", "1", "hello"]);
+  const wrong: [options: object, code: string, says: RegExp][] = [
+    [{ buffer: 65536 }, "ERR_INVALID_ARG_TYPE", /^options\.buffer must be a Uint8Array, not 65536/],
+    [{ buffer: new ArrayBuffer(10) }, "ERR_INVALID_ARG_TYPE", /^options\.buffer must be a Uint8Array/],
+    [{ buffer: new Uint8Array(0) }, "ERR_INVALID_ARG_VALUE", /^options\.buffer must not be empty/],
+    [{ destroyOnReturn: 1 }, "ERR_INVALID_ARG_TYPE", /^options\.destroyOnReturn must be a boolean, not 1/],
+    [{ buffers: [] }, "ERR_UNKNOWN_OPTION", /did you mean "buffer"/],
+  ];
+  for (const [options, code, message] of wrong)
+    assert.throws(() => child.stdout.iterator(options), { name: "TypeError", code, message });
+  assert.throws(() => child.stdout.iterator(null as never), { code: "ERR_INVALID_ARG_TYPE" });
+  assert.equal(await child.stdout.text(), "hello\n");
+  await child.closed;
+});
