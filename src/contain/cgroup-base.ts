@@ -5,6 +5,7 @@
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { posix } from "node:path";
+import { SpawnError } from "../errors.js";
 import { type Monitor, monitor } from "../kernel/monitor.js";
 import { launch, plan } from "../launch/direct.js";
 import { keeperPath } from "../native/addon.js";
@@ -12,6 +13,8 @@ import { type Controller, makeBase, PREFIX, removeTree } from "./cgroup-place.js
 
 /** A watcher never gets a signal of ours: it goes when its socket ends. */
 const UNTOUCHED = { signal: 0, grace: -1 };
+/** After so long a watcher that could not be started again is tried again. */
+const AGAIN_MS = 100;
 
 export class CgroupBase {
   readonly directory: string;
@@ -58,11 +61,21 @@ export class CgroupBase {
       onEvent: () => {
         this.#monitor.remove(index);
         this.#monitor.remove(socket);
-        this.#watch();
+        this.#watchAgain();
       },
       // The watcher is there for our end, and goes on.
       onFailure: () => {},
     });
+  }
+
+  /** No process is to be had at the moment, say: then soon. */
+  #watchAgain(): void {
+    try {
+      this.#watch();
+    } catch (error) {
+      if (!(error instanceof SpawnError)) throw error;
+      setTimeout(() => this.#watchAgain(), AGAIN_MS).unref();
+    }
   }
 }
 

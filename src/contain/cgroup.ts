@@ -3,12 +3,13 @@
  * move processes; the kernel ends all of it at once (cgroup.kill, Linux 5.14), freezes it (5.2), and tells when it is empty.
  */
 
-import { closeSync, constants, openSync, readdirSync, writeFileSync } from "node:fs";
+import { closeSync, constants, openSync, writeFileSync } from "node:fs";
 import { posix } from "node:path";
 import { type Monitor, monitor } from "../kernel/monitor.js";
 import type { GroupUsage, Means } from "../states.js";
-import { read, removeTree } from "./cgroup-place.js";
+import { removeTree } from "./cgroup-place.js";
 import { Containment } from "./containment.js";
+import { directoriesIn, read, unlessPassing } from "./kernel-files.js";
 import { type Process, processesOf, signalProcess } from "./processes.js";
 
 const SIGKILL = 9;
@@ -59,7 +60,7 @@ export class CgroupContainment extends Containment {
 
   protected release(): void {
     // The watcher would end it with us: what is to live on moves out.
-    for (const { pid } of this.members()) {
+    for (const { pid } of unlessPassing(() => this.members(), [])) {
       try {
         writeFileSync(posix.join(this.#directory, "../../cgroup.procs"), String(pid));
       } catch {
@@ -105,12 +106,13 @@ export class CgroupContainment extends Containment {
   }
 
   #populated(): boolean {
-    return numberOf(this.#read("cgroup.events"), "populated") === 1;
+    // Until that can be seen it is not empty.
+    return unlessPassing(() => numberOf(read(this.#file("cgroup.events")), "populated") === 1, true);
   }
 
   /** The kernel tells when the cgroup has become empty. */
   #watch(): void {
-    const index = this.#monitor.native.watchFile(posix.join(this.#directory, "cgroup.events"));
+    const index = this.#monitor.native.watchFile(this.#file("cgroup.events"));
     if (index >= 0) {
       this.#events = index;
       this.#monitor.watch(index, { onEvent: () => this.look(), onFailure: () => this.look() });
@@ -124,8 +126,13 @@ export class CgroupContainment extends Containment {
     });
   }
 
-  #read(file: string): string {
-    return read(posix.join(this.#directory, file));
+  #file(name: string): string {
+    return posix.join(this.#directory, name);
+  }
+
+  /** What is only told, and not relied on. */
+  #read(name: string): string {
+    return unlessPassing(() => read(this.#file(name)), "");
   }
 
   #write(file: string, value: string): boolean {
@@ -136,27 +143,17 @@ export class CgroupContainment extends Containment {
 /** The command may have made cgroups below its own. */
 function pidsIn(directory: string): number[] {
   const own = read(posix.join(directory, "cgroup.procs")).split("\n").filter(Boolean).map(Number);
-  return [...own, ...directoriesIn(directory).flatMap(pidsIn)];
-}
-
-function directoriesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory, { withFileTypes: true })
-      .filter((entry) => entry.isDirectory())
-      .map((entry) => posix.join(directory, entry.name));
-  } catch {
-    return [];
-  }
+  return [...own, ...directoriesIn(directory).flatMap((name) => pidsIn(posix.join(directory, name)))];
 }
 
 /** Gives up a leaf whose command could not be started, or was lost on its way: with whatever that may have started. */
 export function discardLeaf(directory: string): void {
   if (removeTree(directory)) return;
-  endAll(directory);
+  unlessPassing(() => endAll(directory), undefined);
   removeSoon(directory, MOST_REMOVALS);
 }
 
-/** Sends SIGKILL to everything in a cgroup. */
+/** Sends SIGKILL to everything in a cgroup. Throws as kernel-files.ts does: nobody has got it then. */
 function endAll(directory: string): void {
   if (write(directory, "cgroup.kill", "1")) return;
   // Before Linux 5.14. Frozen, so that none ends and none is new while they are gone through.

@@ -6,6 +6,7 @@
 import { EPERM, errnoName } from "../kernel/errno.js";
 import { signalNumber } from "../kernel/signals.js";
 import type { ContainmentVerdict, Descendant, GroupUsage, Means } from "../states.js";
+import { unlessPassing } from "./kernel-files.js";
 import { checkOwnProc, descendantsOf, type Process, processesOf, sameProcess, signalProcess, toDescendant } from "./processes.js";
 
 /** The command, as its containment needs it. */
@@ -46,12 +47,22 @@ function signalAll(find: () => Process[], signal: number): number {
   return hit;
 }
 
+/** Settles when none of them runs any more, and those that can't be stopped are known. */
 async function stopAll(find: () => Process[]): Promise<void> {
   const refused = new Set<number>();
+  const asked = new Set<string>();
+  const isStill = ({ pid, ticks, state }: Process): boolean =>
+    STOPPED.includes(state) ||
+    refused.has(pid) ||
+    // In the kernel, until what it waits for has come (of vfork(2): a child that is stopped itself); it stops before it runs.
+    (state === "D" && asked.has(`${pid} ${ticks}`));
   for (;;) {
-    const running = find().filter(({ pid, state }) => !STOPPED.includes(state) && !refused.has(pid));
+    const running = find().filter((process) => !isStill(process));
     if (running.length === 0) return;
-    for (const process of running) if (signalProcess(process, SIGSTOP) < 0) refused.add(process.pid);
+    for (const process of running) {
+      asked.add(`${process.pid} ${process.ticks}`);
+      if (signalProcess(process, SIGSTOP) < 0) refused.add(process.pid);
+    }
     await turn();
   }
 }
@@ -139,7 +150,7 @@ export abstract class Containment extends Tree {
 
   /** Lets what is left live on: it is contained no longer. */
   leave(): void {
-    const left = this.members();
+    const left = unlessPassing(() => this.members(), []);
     this.#survivors = left.map(({ pid, command }) => ({ pid, command, reason: 'descendants: "leave"' }));
     this.release();
     this.finish();
@@ -189,14 +200,15 @@ export abstract class Containment extends Tree {
   signalLeft(signal: number): void {
     this.resumeIfSuspended();
     this.#remember();
-    this.killTree(signal);
+    // Who can't be found now gets SIGKILL, when their time is over.
+    unlessPassing(() => this.killTree(signal), 0);
   }
 
   /** Ends everything, again and again until nothing is left. */
   kill(): void {
     if (this.#over) return;
     this.#remember();
-    this.endAll();
+    this.#endAllFound();
     if (this.#killing) return;
     this.#killing = true;
     this.#await(performance.now() + KILLED_MS);
@@ -217,29 +229,40 @@ export abstract class Containment extends Tree {
     this.contained?.cleared();
   }
 
-  #remember(): void {
-    for (const { pid, command } of this.members()) if (pid !== this.pid) this.#ended.set(pid, command);
+  #remember(members = unlessPassing(() => this.members(), [])): void {
+    for (const { pid, command } of members) if (pid !== this.pid) this.#ended.set(pid, command);
+  }
+
+  /** It is done again until nothing is left. */
+  #endAllFound(): void {
+    unlessPassing(() => this.endAll(), undefined);
   }
 
   #await(deadline: number): void {
     this.#look = setTimeout(() => {
       this.look();
       if (this.#over) return;
-      const left = this.members();
-      const survivors = left.flatMap((process) => {
-        const reason = this.#whyAlive(process, performance.now() > deadline);
-        return reason === undefined ? [] : [{ pid: process.pid, command: process.command, reason }];
-      });
-      if (left.length > 0 && survivors.length === left.length) {
+      const left = unlessPassing(() => this.members(), undefined);
+      const late = performance.now() > deadline;
+      const survivors = unlessPassing(() => left?.flatMap((process) => this.#survivor(process, late)), undefined);
+      // Unknown, as long as there is no fd to look by.
+      if (left === undefined || survivors === undefined) this.#endAllFound();
+      else if (left.length > 0 && survivors.length === left.length) {
         this.#survivors = survivors;
         this.release();
         this.finish();
-        return;
-      }
-      if (left.length > 0) this.endAll();
-      else if (performance.now() > deadline) this.finish();
-      this.#await(deadline);
+      } else if (left.length > 0) {
+        this.#remember(left);
+        this.#endAllFound();
+      } else if (late) this.finish();
+      if (!this.#over) this.#await(deadline);
     }, LOOK_MS).unref();
+  }
+
+  /** What is told of one that can't be ended; nothing of one that is to be waited for. */
+  #survivor(process: Process, late: boolean): ContainmentVerdict["survivors"] {
+    const reason = this.#whyAlive(process, late);
+    return reason === undefined ? [] : [{ pid: process.pid, command: process.command, reason }];
   }
 
   /** Why a process that has got SIGKILL lives; undefined if it is to be waited for. */

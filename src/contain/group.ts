@@ -6,6 +6,7 @@
 import { GROUP } from "../kernel/events.js";
 import type { Means } from "../states.js";
 import { Containment } from "./containment.js";
+import { unlessPassing } from "./kernel-files.js";
 import { findProcesses, type Process, signalProcess } from "./processes.js";
 
 const SIGKILL = 9;
@@ -28,7 +29,7 @@ export class GroupContainment extends Containment {
 
   protected left(group: number): boolean {
     if (!this.#session && group === GROUP.gone) return false;
-    if (this.members().length === 0) return false;
+    if (this.#isEmpty()) return false;
     this.#timer = setInterval(() => this.look(), LOOK_MS).unref();
     return true;
   }
@@ -42,7 +43,12 @@ export class GroupContainment extends Containment {
   }
 
   protected override look(): void {
-    if (this.contained !== undefined && this.#timer !== undefined && this.members().length === 0) this.finish();
+    if (this.contained !== undefined && this.#timer !== undefined && this.#isEmpty()) this.finish();
+  }
+
+  /** Until that can be seen it is not. */
+  #isEmpty(): boolean {
+    return unlessPassing(() => this.members().length === 0, false);
   }
 
   protected close(): void {

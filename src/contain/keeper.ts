@@ -8,6 +8,7 @@ import { EVENT, FIELD, FIELDS_PER_EVENT, unknownByKeeper } from "../kernel/event
 import { type Monitor, monitor } from "../kernel/monitor.js";
 import type { Launched, LaunchedKeeper } from "../launch/launcher.js";
 import { Containment } from "./containment.js";
+import { unlessPassing } from "./kernel-files.js";
 import { descendantsOf, findProcesses, type Process, processesOf, sameProcess, signalProcess } from "./processes.js";
 
 /** `struct keeper_note` of native/keeper.h. */
@@ -52,7 +53,7 @@ export class KeptContainment extends Containment {
   }
 
   protected left(): boolean {
-    return this.#keeperEnded ? this.members().length > 0 : this.#left;
+    return this.#keeperEnded ? !this.#isEmpty() : this.#left;
   }
 
   protected endAll(): void {
@@ -65,7 +66,12 @@ export class KeptContainment extends Containment {
   }
 
   protected override look(): void {
-    if (this.#keeperEnded && this.members().length === 0) this.finish();
+    if (this.#keeperEnded && this.#isEmpty()) this.finish();
+  }
+
+  /** Until that can be seen it is not. */
+  #isEmpty(): boolean {
+    return unlessPassing(() => this.members().length === 0, false);
   }
 
   protected close(): void {}
@@ -119,8 +125,7 @@ export class KeptContainment extends Containment {
     const byItself = events[base + FIELD.code] === CLD_EXITED;
     this.#hear();
     // Those below it that have not been seen yet are found by the command while that lives.
-    if (!byItself)
-      for (const { pid, ticks } of [...processesOf([this.pid]), ...descendantsOf(this.pid)]) this.#seen.set(pid, ticks);
+    if (!byItself) unlessPassing(() => this.#seeBelowCommand(), undefined);
     this.#keeperEnded = true;
     clearInterval(this.#looking);
     this.#monitor.remove(this.#keeper.index);
@@ -132,7 +137,11 @@ export class KeptContainment extends Containment {
       const event = unknownByKeeper(this.#command);
       event[FIELD.group] = this.#monitor.native.keptEnded(this.#command);
       this.contained?.onEvent(event, 0);
-    } else if (byItself || this.members().length === 0) this.finish();
+    } else if (byItself || this.#isEmpty()) this.finish();
     else this.kill();
+  }
+
+  #seeBelowCommand(): void {
+    for (const { pid, ticks } of [...processesOf([this.pid]), ...descendantsOf(this.pid)]) this.#seen.set(pid, ticks);
   }
 }

@@ -3,10 +3,11 @@
  */
 
 import { accessSync, closeSync, constants, openSync } from "node:fs";
-import { type SpawnError, UnsupportedError } from "../errors.js";
+import { BroodError, type SpawnError, UnsupportedError } from "../errors.js";
 import { EPERM, EXDEV } from "../kernel/errno.js";
 import { launch } from "../launch/direct.js";
 import { facts } from "../launch/facts.js";
+import { notMade } from "../launch/failure.js";
 import type { Cleanup, Enclosure, Launched, Launcher } from "../launch/launcher.js";
 import { keeperPath } from "../native/addon.js";
 import type { Planned } from "../program/make-plan.js";
@@ -36,10 +37,11 @@ type Begin = (planned: Planned, plan: ContainPlan, from: From) => Steps;
 
 const BEGIN: Record<Means, Begin> = {
   *cgroup(planned, { limits, controllers }, from) {
-    const leaf = cgroup(controllers).leaf(limits);
+    const made = <Made>(make: () => Made): Made => orNotMade(planned, make);
+    const leaf = made(() => cgroup(controllers).leaf(limits));
     const fds: number[] = [];
     const open = (path: string, flags: number): number => {
-      const fd = openSync(path, flags);
+      const fd = made(() => openSync(path, flags));
       fds.push(fd);
       return fd;
     };
@@ -94,6 +96,16 @@ const BEGIN: Record<Means, Begin> = {
     return { launched, containment: new GroupContainment(launched.pid, planned.plan.setup.session) };
   },
 };
+
+/** Makes something of a cgroup. A system call that fails is an error of the spawn. */
+function orNotMade<Made>({ plan }: Planned, make: () => Made): Made {
+  try {
+    return make();
+  } catch (error) {
+    if (error instanceof BroodError || (error as NodeJS.ErrnoException).syscall === undefined) throw error;
+    throw notMade(plan, "cgroup", error as NodeJS.ErrnoException);
+  }
+}
 
 /** What is held by a group leads one; the leader of a session leads its group. */
 function inOwnGroup(planned: Planned): Planned {

@@ -1,12 +1,13 @@
 /**
  * Processes as /proc shows them: who there is, whose children they are, and signals that can't hit a recycled pid.
- * proc(5); no ps(1), which slim images lack.
+ * proc(5); no ps(1), which slim images lack. Without an fd to look by they throw, as kernel-files.ts does.
  */
 
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readlinkSync } from "node:fs";
 import { UnsupportedError } from "../errors.js";
 import { addon } from "../native/addon.js";
 import type { Descendant } from "../states.js";
+import { entriesOf, read } from "./kernel-files.js";
 
 /** A process, known well enough to be told from a later one with its number. */
 export interface Process extends Descendant {
@@ -22,6 +23,7 @@ interface Stat {
   group: number;
   session: number;
   state: string;
+  threads: number;
   ticks: number;
   name: string;
 }
@@ -42,22 +44,29 @@ export function parseStat(text: string): Stat | undefined {
     ppid: at(4),
     group: at(5),
     session: at(6),
+    threads: at(20),
     ticks: at(22),
   };
 }
 
-function read(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return "";
-  }
-}
+const hasEnded = ({ state }: Stat): boolean => state === "Z" || state === "X";
 
 function statOf(pid: number | string): Stat | undefined {
   const stat = parseStat(read(`/proc/${pid}/stat`));
-  // A zombie has ended: nothing can be done to it any more.
-  return stat === undefined || stat.state === "Z" || stat.state === "X" ? undefined : stat;
+  if (stat === undefined || !hasEnded(stat)) return stat;
+  // A zombie has ended: nothing can be done to it any more. But where others of its threads live that one has, and not the
+  // process: pthread_exit(3) in main().
+  const thread = stat.threads > 1 ? livingThread(stat.pid) : undefined;
+  return thread && { ...stat, state: thread.state };
+}
+
+function livingThread(pid: number): Stat | undefined {
+  const threads = numbersIn(`/proc/${pid}/task`).map((thread) => parseStat(read(`/proc/${pid}/task/${thread}/stat`)));
+  return threads.find((stat) => stat !== undefined && !hasEnded(stat));
+}
+
+function numbersIn(directory: string): string[] {
+  return entriesOf(directory).filter((name) => /^\d/.test(name));
 }
 
 let epoch: number | undefined;
@@ -73,7 +82,7 @@ function timeOf(ticks: number): number {
 function describe(stat: Stat): Process {
   const line = read(`/proc/${stat.pid}/cmdline`).replaceAll("\0", " ").trim();
   const shown = line === "" ? `[${stat.name}]` : line.length > LONGEST ? `${line.slice(0, LONGEST - 3)}...` : line;
-  const { name: _, ...rest } = stat;
+  const { name: _, threads: __, ...rest } = stat;
   return { ...rest, command: shown, startTime: timeOf(stat.ticks) };
 }
 
@@ -110,7 +119,7 @@ export function checkOwnProc(what: string, feature: string): void {
 }
 
 function allStats(): Stat[] {
-  return readdirSync("/proc").flatMap((name) => (/^\d/.test(name) ? (statOf(name) ?? []) : []));
+  return numbersIn("/proc").flatMap((name) => statOf(name) ?? []);
 }
 
 /** Gives the processes for which the test holds. */

@@ -94,6 +94,13 @@ export function noPipe(plan: { file: Text }, errno: number): SpawnError {
   return failed(plan, "pipe", errno, `cannot ${STAGE_WORDS.pipe}: ${errnoWords(errno)}`);
 }
 
+/** Makes the error for something that had to be made for this child, of Node's error of a system call. */
+export function notMade(plan: { file: Text }, stage: "cgroup" | "keeper", cause: NodeJS.ErrnoException): SpawnError {
+  const errno = Math.abs(cause.errno ?? 0);
+  const where = cause.path === undefined ? "" : ` (${cause.syscall} ${cause.path})`;
+  return failed(plan, stage, errno, `cannot ${STAGE_WORDS[stage]}: ${errnoWords(errno)}${where}`);
+}
+
 /** Makes the error for a file that no entry of the search path could hold. */
 export function nowhereToSearch(plan: { file: Text }): SpawnError {
   return failed(plan, "exec", ENOENT, "the search path has no absolute entry");

@@ -11,7 +11,7 @@ import type { Planned } from "../program/make-plan.js";
 import { INPUT, type Plan } from "../program/plan.js";
 import { ProgramWriter } from "../program/writer.js";
 import { inheritableFds } from "./facts.js";
-import { hostEnded, LAUNCH, launchError, type Sight } from "./failure.js";
+import { hostEnded, LAUNCH, launchError, notMade, type Sight } from "./failure.js";
 import { type Answer, EXTRA, type HostLink, KEEPER, type Numbers, REQUEST, type Sent } from "./host-link.js";
 import { answerIdMaps, endUnmet, meet } from "./kept.js";
 import type { Cleanup, Enclosure, Launched, LaunchedPipe, Launcher } from "./launcher.js";
@@ -37,7 +37,7 @@ export class HostLauncher implements Launcher {
     const program = compile(plan, writer, this.#elsewhere());
     const { keeper, namespaces = plan.setup.namespaces.flags, maps = plan.setup.namespaces.maps } = enclosure;
     const numbers = { flags: namespaces, signal: cleanup.signal, grace: cleanup.grace };
-    const extra = extraOf(enclosure, maps !== undefined);
+    const extra = extraOf(plan, enclosure, maps !== undefined);
     const sent = sendWith(this.#link, plan, program, numbers, extra);
     const { pipes } = sent;
     const stopAnswering = maps === undefined ? undefined : answerIdMaps(sent.extra[extra.maps] as number, maps);
@@ -74,7 +74,7 @@ interface Extra {
 }
 
 /** In the order of `enum host_extra`. A complement is an fd of ours, sent as it is. */
-function extraOf({ cgroup, procs, keeper }: Enclosure, maps: boolean): Extra {
+function extraOf(plan: Plan, { cgroup, procs, keeper }: Enclosure, maps: boolean): Extra {
   const inputs: number[] = [];
   let bits = 0;
   if (cgroup !== undefined) {
@@ -90,10 +90,18 @@ function extraOf({ cgroup, procs, keeper }: Enclosure, maps: boolean): Extra {
   const atSocket = inputs.length;
   if (keeper === undefined) return { inputs, numbers, maps: atMaps, socket: atSocket, close: () => {} };
   // A keeper finds what it keeps in there, also where the host's root has none.
-  const proc = openSync("/proc", constants.O_RDONLY | constants.O_DIRECTORY);
+  const proc = openProc(plan);
   inputs.push(INPUT.packets, ~proc);
   numbers.extra |= EXTRA.keeper;
   return { inputs, numbers, maps: atMaps, socket: atSocket, close: () => closeSync(proc) };
+}
+
+function openProc(plan: Plan): number {
+  try {
+    return openSync("/proc", constants.O_RDONLY | constants.O_DIRECTORY);
+  } catch (error) {
+    throw notMade(plan, "keeper", error as NodeJS.ErrnoException);
+  }
 }
 
 /** Sends a program with what is to contain it; gives our ends of its pipes, and of what follows them. */

@@ -121,3 +121,19 @@ for (const [contain, descendants, skip] of [
     assert.deepEqual(said, [3, 0]);
   });
 }
+
+test("a cgroup's watcher that was killed is started again, also where that fails at first", async () => {
+  const counts = await inFaultyNode<number[]>(
+    `const { watchersOf } = await import(${JSON.stringify(import.meta.resolve("../helpers/processes.js"))});
+     await run("true", { contain: "cgroup" });
+     const [first] = watchersOf(process.pid);
+     fail("clone", "EAGAIN");
+     process.kill(first, "SIGKILL");
+     const turn = () => new Promise(setImmediate);
+     while (watchersOf(process.pid)[0] === first || watchersOf(process.pid).length === 0) await turn();
+     done([watchersOf(process.pid).length, clear("clone")]);
+     process.exit();`,
+    undefined,
+  );
+  assert.deepEqual(counts, [1, 0]);
+});

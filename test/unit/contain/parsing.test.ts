@@ -54,6 +54,7 @@ test("a process's name may hold anything", () => {
     ppid: 7,
     group: 8,
     session: 9,
+    threads: 13,
     ticks: 4711,
   });
   assert.equal(parseStat(""), undefined);
