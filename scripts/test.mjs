@@ -14,6 +14,7 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const { describeTree, killTree } = await import(`${root}build/test/helpers/process-tree.js`);
+const { SLOWNESS } = await import(`${root}build/test/helpers/slowness.js`);
 const all = readdirSync(`${root}build/test`, { recursive: true })
   .map((path) => `build/test/${path}`)
   .filter((path) => path.endsWith(".test.js"))
@@ -25,11 +26,10 @@ const AT_ONCE = 2;
 // More than these are a fault, however they end when they run again.
 const AGAIN = pattern === undefined ? 2 : 0;
 
-// A test that hangs ends by itself (test/helpers/test.ts); a file that blocks its thread is ended here. In all less than
-// anybody waits for.
-const FILE_MS = 6 * 60_000;
-const STEP_MS = 12 * 60_000;
-const until = performance.now() + 60 * 60_000;
+// A test that hangs ends by itself (test/helpers/test.ts); a file that blocks its thread is ended here, and all before anybody
+// gives up waiting.
+const FILE_MS = 6 * 60_000 * SLOWNESS;
+const RUN_MS = 40 * 60_000 * SLOWNESS;
 
 // Of tests of containment those that start their commands by test/helpers/launch.ts.
 const CONTAINED = /\/contain\/(nothing-left|handles|policies)\./;
@@ -40,7 +40,7 @@ const unsteady = [];
 const seconds = (since) => `${((performance.now() - since) / 1000).toFixed(1)} s`;
 
 /** Runs one file; tells whether it passed. What it printed is shown where it did not. */
-async function runFile(path, env, deadline) {
+async function runFile(path, env) {
   const started = performance.now();
   const child = spawn(process.execPath, ["--expose-gc", "--test-reporter=spec", path], {
     cwd: root,
@@ -55,7 +55,7 @@ async function runFile(path, env, deadline) {
       killTree(child.pid);
       child.kill("SIGKILL");
     },
-    Math.min(FILE_MS, deadline - started),
+    Math.min(FILE_MS, RUN_MS - started),
   );
   const exited = once(child, "exit");
   // A process that a test left behind may hold the pipes.
@@ -77,7 +77,6 @@ const afterwards = (end) => new Promise((resolve) => setTimeout(resolve, 5_000, 
 
 async function run(title, files, env = {}) {
   const started = performance.now();
-  const deadline = Math.min(started + STEP_MS, until);
   console.log(`\n# ${title}: ${files.length} files`);
   const failed = [];
   const waiting = files.values();
@@ -85,7 +84,7 @@ async function run(title, files, env = {}) {
   let skipped = 0;
   const lane = async () => {
     for (const path of waiting) {
-      const result = await runFile(path, env, deadline);
+      const result = await runFile(path, env);
       tests += result.tests;
       skipped += result.skipped;
       if (!result.passed) failed.push(path);
@@ -96,7 +95,7 @@ async function run(title, files, env = {}) {
   if (passed) {
     for (const path of failed) {
       console.log(`\n# again, alone: ${path}`);
-      const result = await runFile(path, env, deadline);
+      const result = await runFile(path, env);
       if (result.passed) unsteady.push(`${path} (${title})`);
       else passed = false;
     }

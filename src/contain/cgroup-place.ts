@@ -70,7 +70,10 @@ export function makeBase(name: string, controllers: readonly Controller[]): stri
       mkdirSync(base);
       try {
         accessSync(posix.join(base, "cgroup.events"));
+        const type = typeOf(base);
+        if (type !== "domain") throw new NoPlace(`${place} has threaded cgroups: one of processes would be "${type}"`);
         enable(base, controllers);
+        offer(base);
         return base;
       } catch (error) {
         rmdirSync(base);
@@ -91,7 +94,29 @@ function enable(place: string, controllers: readonly Controller[]): void {
   const there = read(posix.join(place, "cgroup.controllers")).trim().split(" ");
   for (const controller of missing)
     if (!there.includes(controller)) throw new NoPlace(`the controller "${controller}" is not available in ${place}`);
+  // The kernel refuses the controllers of domains there (EBUSY). With the others the cgroup would become the root of a threaded
+  // subtree, in which there can be no other cgroups of processes: nobody's, not ours alone.
+  if (typeOf(place) !== ROOT && read(posix.join(place, "cgroup.procs")) !== "")
+    throw new NoPlace(
+      `${place} has processes of its own: the controllers ${missing.join(", ")} can't be enabled below it (EBUSY)`,
+    );
   writeFileSync(posix.join(place, "cgroup.subtree_control"), missing.map((controller) => `+${controller}`).join(" "));
+}
+
+const ROOT = "root";
+
+/** Gives what can be in a cgroup: "domain" is processes. The root of all has no such file. */
+function typeOf(cgroup: string): string {
+  return read(posix.join(cgroup, "cgroup.type")).trim() || ROOT;
+}
+
+/** What is counted below our own base changes nothing for others: memory has readings that are wanted without a limit, too. */
+function offer(base: string): void {
+  try {
+    enable(base, ["memory"]);
+  } catch {
+    // It is not there, or may not be had: the readings are null.
+  }
 }
 
 export const PREFIX = "brood-";

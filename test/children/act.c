@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -99,6 +100,8 @@ int main(int argc, char **argv) {
     else if (!strcmp(name, "raise")) raise(n);
     else if (!strcmp(name, "pause")) for (;;) pause();
     else if (!strcmp(name, "touch")) {
+      // Without huge pages, so that each page is a fault that can be counted.
+      prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
       char *memory = malloc((size_t)n << 20);
       if (memory == NULL) return 98;
       for (long at = 0; at < (long)n << 20; at += 4096) ((volatile char *)memory)[at] = 1;

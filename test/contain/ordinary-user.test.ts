@@ -57,15 +57,3 @@ test("so is a keeper that can't be executed, and 'auto' takes what is left", asy
     done([...features, containment.by]);`;
   assert.deepEqual(await inNode(code, { env }), ["keeper", "keeper", "keeper", "group"]);
 });
-
-test("a limit without its controller is refused, and says which is missing", async () => {
-  const code = `
-    const said = [];
-    for (const limit of [{ memoryMax: 1e9 }, { pidsMax: 10 }, { cpuMax: 1 }]) {
-      try { await run("true", { contain: "auto", ...limit }); said.push("none"); } catch ({ message }) { said.push(message); }
-    }
-    done(said);`;
-  // As root: where the controllers are there the limits are set.
-  for (const message of await inNode<string[]>(code))
-    assert.match(message, /^none$|the controller "(memory|pids|cpu)" is not available in \/|EBUSY|ENOTSUP/);
-});

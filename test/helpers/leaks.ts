@@ -3,6 +3,7 @@
  */
 
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { SLOWNESS } from "./slowness.js";
 
 interface Holdings {
   fds: Map<number, string>;
@@ -51,7 +52,7 @@ function describe(pid: string): string {
   }
 }
 
-const PATIENCE_MS = 3000;
+const PATIENCE_MS = 3000 * SLOWNESS;
 
 /**
  * Takes stock; the function that it gives compares, and throws if anything is there that wasn't, or the

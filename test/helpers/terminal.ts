@@ -7,6 +7,7 @@ import { once } from "node:events";
 import { childPath } from "./children.js";
 import { BROOD } from "./command.js";
 import { describeTree } from "./process-tree.js";
+import { SLOWNESS } from "./slowness.js";
 
 /** Bits of struct termios, c_lflag. */
 export const MODES = { canonical: 2, echo: 8 } as const;
@@ -17,7 +18,7 @@ export const KEYS = { interrupt: "\x03", suspend: "\x1a", quit: "\x1c", end: "\x
 /** Gives a shell variable's worth of `brood`: two words without special characters. */
 export const BROOD_COMMAND = `${process.execPath} ${BROOD}`;
 
-const GUARD_MS = 20_000;
+const GUARD_MS = 20_000 * SLOWNESS;
 
 export class Terminal {
   readonly #process: ChildProcess;

@@ -7,6 +7,7 @@ import { test as nodeTest, type TestContext } from "node:test";
 import { run, spawn, spawnAsync } from "brood";
 import { takeStock } from "./leaks.js";
 import { describeTree, killTree } from "./process-tree.js";
+import { SLOWNESS } from "./slowness.js";
 
 function linkOf(fd: string): string {
   try {
@@ -32,7 +33,7 @@ export const warm = (async () => {
   return process.stdout.isTTY;
 })();
 
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 60_000 * SLOWNESS;
 const AFTERWARDS_MS = 5_000;
 
 let left = 0;
