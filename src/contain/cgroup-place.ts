@@ -59,7 +59,7 @@ export function makeBase(name: string, controllers: readonly Controller[]): stri
   if (mounts.length === 0) throw new NoPlace("cgroup v2 is not mounted here");
   const places = own === undefined ? [] : placesOf(own, mounts);
   if (places.length === 0) throw new NoPlace("our own cgroup can't be seen in what is mounted here");
-  let why = "";
+  const why: string[] = [];
   for (const place of places) {
     const base = posix.join(place, name);
     try {
@@ -80,10 +80,12 @@ export function makeBase(name: string, controllers: readonly Controller[]): stri
         throw error;
       }
     } catch (error) {
-      if (why === "") why = error instanceof NoPlace ? error.message : `${place}: ${(error as Error).message}`;
+      // What is not ours further up is no news; what hinders there may be.
+      if (error instanceof NoPlace) why.push(error.message);
+      else if (why.length === 0) why.push(`${place}: ${(error as Error).message}`);
     }
   }
-  throw new NoPlace(why);
+  throw new NoPlace(why.join("; "));
 }
 
 /** Has the cgroups below this one count, and limit, these things. */
