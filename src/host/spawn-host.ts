@@ -88,9 +88,14 @@ export class SpawnHost {
     args: readonly TextLike[] | undefined,
     options?: Options,
   ): Promise<Child<Options>>;
-  async spawn(file: PathLike, args?: unknown, options?: unknown): Promise<Child<SpawnOptions>> {
-    const call = readArguments<SpawnOptions>(args, options, SPAWN_OPTION_NAMES);
-    return await this.#start(file, call.args, call.options, PIPES, DRAIN_TO_THE_END);
+  spawn(file: PathLike, args?: unknown, options?: unknown): Promise<Child<SpawnOptions>> {
+    // Not an async function: see startBy(). It fails by rejection all the same.
+    try {
+      const call = readArguments<SpawnOptions>(args, options, SPAWN_OPTION_NAMES);
+      return this.#start(file, call.args, call.options, PIPES, DRAIN_TO_THE_END);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** Runs a command through the host. As `run`. */
@@ -128,15 +133,18 @@ export class SpawnHost {
   }
 
   /** @internal Starts a child whose call is checked already. */
-  async launch(prepared: Prepared): Promise<Child<SpawnOptions>> {
+  launch(prepared: Prepared): Promise<Child<SpawnOptions>> {
+    const fail = (error: unknown): never => {
+      throw notServed(prepared.planned.plan, error);
+    };
     let serving: HostProcess | Promise<HostProcess>;
     try {
       serving = this.#serving();
-      if (!(serving instanceof HostProcess)) serving = await serving;
     } catch (error) {
-      throw notServed(prepared.planned.plan, error);
+      return fail(error);
     }
-    return await startBy(serving.launcher, prepared);
+    if (serving instanceof HostProcess) return startBy(serving.launcher, prepared);
+    return serving.then(({ launcher }) => startBy(launcher, prepared), fail);
   }
 
   /** @internal */

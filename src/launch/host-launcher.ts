@@ -12,7 +12,17 @@ import { INPUT, type Plan } from "../program/plan.js";
 import { ProgramWriter } from "../program/writer.js";
 import { inheritableFds } from "./facts.js";
 import { hostEnded, LAUNCH, launchError, notMade, type Sight } from "./failure.js";
-import { type Answer, EXTRA, type HostLink, KEEPER, type Numbers, REQUEST, type Sent } from "./host-link.js";
+import {
+  type Answer,
+  type Asker,
+  copyRest,
+  EXTRA,
+  type HostLink,
+  KEEPER,
+  type Numbers,
+  REQUEST,
+  type Sent,
+} from "./host-link.js";
 import { answerIdMaps, endUnmet, meet } from "./kept.js";
 import type { Cleanup, Enclosure, Launched, LaunchedPipe, Launcher } from "./launcher.js";
 
@@ -32,7 +42,26 @@ export class HostLauncher implements Launcher {
     this.sight = sight;
   }
 
-  async launch(planned: Planned, cleanup: Cleanup, enclosure: Enclosure = {}): Promise<Launched> {
+  launch(planned: Planned, cleanup: Cleanup, enclosure?: Enclosure): Promise<Launched> {
+    if (enclosure !== undefined || planned.plan.setup.namespaces.maps !== undefined) {
+      return this.#launchEnclosed(planned, cleanup, enclosure);
+    }
+    const plan = withInherited(planned.plan);
+    const program = compile(plan, writer, this.#elsewhere());
+    const numbers = { flags: plan.setup.namespaces.flags, signal: cleanup.signal, grace: cleanup.grace };
+    const launching = new Promise<Launched>((resolve, reject) => {
+      const asker = new Launching(resolve, reject);
+      asker.pipes = pipesOf(plan, this.#link.ask(REQUEST.spawn, program.bytes, program.inputs, numbers, asker));
+    });
+    // Here, so that the error's stack has the callers who await it.
+    return launching.catch((error) => {
+      if (error instanceof HostError) throw hostEnded(plan, error);
+      if (error instanceof Refusal) throw launchError(error.failure, error.rest, plan, program.subjects, this.sight);
+      throw error;
+    });
+  }
+
+  async #launchEnclosed(planned: Planned, cleanup: Cleanup, enclosure: Enclosure = {}): Promise<Launched> {
     const plan = withInherited(planned.plan);
     const program = compile(plan, writer, this.#elsewhere());
     const { keeper, namespaces = plan.setup.namespaces.flags, maps = plan.setup.namespaces.maps } = enclosure;
@@ -61,6 +90,39 @@ export class HostLauncher implements Launcher {
     } finally {
       stopAnswering?.();
     }
+  }
+}
+/** A launch that has failed, as its answer told. */
+class Refusal {
+  constructor(
+    readonly failure: number,
+    readonly rest: Int32Array,
+  ) {}
+}
+
+/** A spawn that is under way, and that nothing contains. */
+class Launching implements Asker {
+  pipes: LaunchedPipe[] = [];
+  readonly #resolve: (launched: Launched) => void;
+  readonly #reject: (error: HostError | Refusal) => void;
+
+  constructor(resolve: (launched: Launched) => void, reject: (error: HostError | Refusal) => void) {
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  answered(failure: number, rest: Int32Array): void {
+    if (failure === LAUNCH.ok) {
+      this.#resolve({ index: rest[0] as number, pid: rest[1] as number, pipes: this.pipes });
+      return;
+    }
+    discard(this.pipes);
+    this.#reject(new Refusal(failure, copyRest(failure, rest)));
+  }
+
+  lost(error: HostError): void {
+    discard(this.pipes);
+    this.#reject(error);
   }
 }
 
@@ -111,8 +173,7 @@ function sendWith(
   program: Program,
   numbers: Numbers,
   extra: Extra,
-): { pipes: LaunchedPipe[]; extra: number[]; answer: Promise<Answer> } {
-  if (extra.inputs.length === 0) return { ...send(link, REQUEST.spawn, plan, program, numbers), extra: [] };
+): { pipes: LaunchedPipe[]; extra: readonly number[]; answer: Promise<Answer> } {
   try {
     const inputs = Int32Array.from([...program.inputs, ...extra.inputs]);
     const { pipes, ends, answer } = send(link, REQUEST.spawn, plan, { ...program, inputs }, { ...numbers, ...extra.numbers });
@@ -129,18 +190,20 @@ export function send(
   plan: Plan,
   program: Program,
   numbers: Numbers,
-): { pipes: LaunchedPipe[]; ends: number[]; answer: Promise<Answer> } {
+): { pipes: LaunchedPipe[]; ends: readonly number[]; answer: Promise<Answer> } {
   let sent: Sent;
   try {
     sent = link.request(type, program.bytes, program.inputs, numbers);
   } catch (error) {
     throw error instanceof HostError ? hostEnded(plan, error) : error;
   }
-  const pipes =
-    sent.pipes.length === 0
-      ? []
-      : plan.setup.fds.inputs.map(({ kind, target, size }, i) => ({ index: sent.pipes[i] as number, target, kind, size }));
-  return { pipes, ends: sent.pipes, answer: sent.answer };
+  return { pipes: pipesOf(plan, sent.pipes), ends: sent.pipes, answer: sent.answer };
+}
+
+/** Gives our ends of a plan's pipes, which stand before all others. */
+function pipesOf(plan: Plan, ends: readonly number[]): LaunchedPipe[] {
+  if (ends.length === 0) return [];
+  return plan.setup.fds.inputs.map(({ kind, target, size }, i) => ({ index: ends[i] as number, target, kind, size }));
 }
 
 /** Waits for the answer; closes the pipes, and whatever else there is, where it is a failure. */

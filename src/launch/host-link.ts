@@ -35,17 +35,44 @@ export interface Numbers {
   keeper?: number;
 }
 
+/** Who has sent a request. One of the two is called, once, and must not throw. */
+export interface Asker {
+  /** `rest` is valid during the call only. */
+  answered(failure: number, rest: Int32Array): void;
+  /** The far side ended first. */
+  lost(error: HostError): void;
+}
+
 /** What has been sent. */
 export interface Sent {
   /** Our ends, for each input: entries of the monitor, -1 where there is none. They are the caller's. */
-  pipes: number[];
+  pipes: readonly number[];
   /** @throws HostError: the far side ended first. */
   answer: Promise<Answer>;
 }
 
-interface Pending {
-  resolve(answer: Answer): void;
-  reject(error: Error): void;
+/** Copies an answer for whoever awaits it. */
+class Awaiting implements Asker {
+  readonly #resolve: (answer: Answer) => void;
+  readonly #reject: (error: HostError) => void;
+
+  constructor(resolve: (answer: Answer) => void, reject: (error: HostError) => void) {
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  answered(failure: number, rest: Int32Array): void {
+    this.#resolve({ failure, rest: copyRest(failure, rest) });
+  }
+
+  lost(error: HostError): void {
+    this.#reject(error);
+  }
+}
+
+/** Copies what an answer says beside whether it is a failure. */
+export function copyRest(failure: number, rest: Int32Array): Int32Array {
+  return rest.slice(0, failure === LAUNCH.ok ? 5 : 5 + (rest[4] as number));
 }
 
 const EPOLLOUT = 4;
@@ -53,8 +80,11 @@ const EPOLLOUT = 4;
 const HUNG_UP = 0x2018;
 /** id, failure, errno, step, detail, signal, count, and an errno for each candidate: PROGRAM_TRIED_MAX. */
 const out = new Int32Array(7 + 240);
+const outRest = out.subarray(2);
 const record = new Float64Array(FIELDS_PER_EVENT);
 const NO_INPUTS = new Int32Array(0);
+const NO_PIPES: readonly number[] = [];
+const NO_NUMBERS: Numbers = {};
 /** The number of the greeting, whose answer tells of no child. */
 const GREETING = 0;
 
@@ -63,7 +93,7 @@ export class HostLink implements Watcher {
   readonly #index: number;
   readonly #what: string;
   readonly #onEnd: () => void;
-  readonly #pending = new Map<number, Pending>();
+  readonly #pending = new Map<number, Asker>();
   /** A relay's children: its number for each, and our entry. */
   readonly #relayed = new Map<number, number>();
   /** An embryo is about to exec: if it ends next, that was it. */
@@ -100,15 +130,31 @@ export class HostLink implements Watcher {
 
   /** Waits for the answer to the greeting that construction has sent. */
   greeted(): Promise<Answer> {
-    return this.#expect(GREETING);
+    return new Promise((resolve, reject) => this.#expect(GREETING, new Awaiting(resolve, reject)));
+  }
+
+  /** Sends a request, for one that awaits the answer. See ask(). */
+  request(type: number, program: Uint8Array | null, inputs: Int32Array = NO_INPUTS, numbers: Numbers = NO_NUMBERS): Sent {
+    let pipes = NO_PIPES;
+    let failure: unknown;
+    const answer = new Promise<Answer>((resolve, reject) => {
+      try {
+        pipes = this.ask(type, program, inputs, numbers, new Awaiting(resolve, reject));
+      } catch (error) {
+        failure = error;
+      }
+    });
+    if (failure !== undefined) throw failure;
+    return { pipes, answer };
   }
 
   /**
-   * Sends a request. What it needs of `program` and `inputs` is copied before this returns.
+   * Sends a request. What it needs of `program` and `inputs` is copied before this returns. Gives our ends, as `pipes` of
+   * Sent. What could not be sent is answered at once, by a failure.
    *
-   * @throws HostError: the far side has ended. What could not be sent is an answer that is a failure.
+   * @throws HostError: the far side has ended.
    */
-  request(type: number, program: Uint8Array | null, inputs: Int32Array = NO_INPUTS, numbers: Numbers = {}): Sent {
+  ask(type: number, program: Uint8Array | null, inputs: Int32Array, numbers: Numbers, asker: Asker): readonly number[] {
     if (this.#ended !== undefined) throw this.#ended;
     const id = this.#nextId;
     this.#nextId = id === 0x7fffffff ? 1 : id + 1;
@@ -126,10 +172,14 @@ export class HostLink implements Watcher {
       throw this.#ended as unknown as HostError;
     }
     if (failure !== LAUNCH.ok) {
-      const rest = Int32Array.of(room[0], 0, 0, 0, 0);
-      return { pipes: [], answer: Promise.resolve({ failure, rest }) };
+      asker.answered(failure, Int32Array.of(room[0], 0, 0, 0, 0));
+      return NO_PIPES;
     }
-    return { pipes: Array.from(room.subarray(0, inputs.length)), answer: this.#expect(id) };
+    this.#expect(id, asker);
+    if (inputs.length === 0) return NO_PIPES;
+    const pipes: number[] = [];
+    for (let i = 0; i < inputs.length; i++) pipes.push(room[i] as number);
+    return pipes;
   }
 
   /** Hangs up. What is under way fails; children of which nobody has been told are ended. */
@@ -172,24 +222,24 @@ export class HostLink implements Watcher {
     if (this.#ended === undefined) this.#end(error);
   }
 
-  #expect(id: number): Promise<Answer> {
+  #expect(id: number, asker: Asker): void {
     // Somebody awaits it: the event loop must not end before it has come.
     this.#monitor.hold();
-    return new Promise<Answer>((resolve, reject) => this.#pending.set(id, { resolve, reject }));
+    this.#pending.set(id, asker);
   }
 
   /** Whether it told of a new child of a relay. */
   #answered(): boolean {
-    const [id = 0, failure = 0] = out;
-    const pending = this.#pending.get(id);
+    const id = out[0] as number;
+    const failure = out[1] as number;
+    const asker = this.#pending.get(id);
     this.#pending.delete(id);
     this.#executing = false;
-    const rest = out.slice(2, failure === LAUNCH.ok ? 7 : 7 + (out[6] as number));
-    const relayed = id !== GREETING && failure === LAUNCH.ok && rest[2] === 1;
-    if (relayed) this.#relayed.set(rest[3] as number, rest[0] as number);
-    if (pending !== undefined) {
+    const relayed = id !== GREETING && failure === LAUNCH.ok && out[4] === 1;
+    if (relayed) this.#relayed.set(out[5] as number, out[2] as number);
+    if (asker !== undefined) {
       this.#monitor.release();
-      pending.resolve({ failure, rest });
+      asker.answered(failure, outRest);
     }
     return relayed;
   }
@@ -210,9 +260,9 @@ export class HostLink implements Watcher {
     const options = cause === undefined ? undefined : { cause };
     this.#ended = new HostError(`${this.#what} has ended`, "ERR_HOST_ENDED", { stage: "host", errno: 0 }, options);
     this.#monitor.remove(this.#index);
-    for (const { reject } of this.#pending.values()) {
+    for (const asker of this.#pending.values()) {
       this.#monitor.release();
-      reject(this.#ended);
+      asker.lost(this.#ended);
     }
     this.#pending.clear();
     this.#loseRelayed();

@@ -108,11 +108,17 @@ export function start(
 }
 
 /** The same by a launcher that does not block. Aborted meanwhile: the child is killed and reaped first. */
-export async function startBy(launcher: Launcher, prepared: Prepared): Promise<Child<SpawnOptions>> {
+export function startBy(launcher: Launcher, prepared: Prepared): Promise<Child<SpawnOptions>> {
   const { planned, cleanup, life } = prepared;
-  if (!life.contain) return unlessAborted(prepared, prepared.child(await launcher.launch(planned, cleanup)));
-  const { launched, containment } = await launchContainedBy(launcher, planned, cleanup, life.contain);
-  return unlessAborted(prepared, prepared.child(launched, containment));
+  const given = (launched: Launched, containment?: Containment): Child<SpawnOptions> | Promise<Child<SpawnOptions>> => {
+    const child = prepared.child(launched, containment);
+    return life.signal?.aborted ? unlessAborted(prepared, child) : child;
+  };
+  // No await: each is a promise and a turn of the queue more, for everyone who spawns.
+  if (!life.contain) return launcher.launch(planned, cleanup).then((launched) => given(launched));
+  return launchContainedBy(launcher, planned, cleanup, life.contain).then(({ launched, containment }) =>
+    given(launched, containment),
+  );
 }
 
 /** Gives a child that took its time to start; aborted meanwhile it is killed and reaped first. */
