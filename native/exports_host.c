@@ -92,62 +92,68 @@ static int make_inputs(struct monitor *monitor, struct sending *s, const int32_t
   return 0;
 }
 
-/* The process's environment under the program's overrides, as one block. Returns its size, or -1 without memory. */
-static ssize_t environment_size(char *const *envp) {
-  ssize_t size = 0;
-  for (; *envp != NULL; envp++) size += (ssize_t)strlen(*envp) + 1;
-  return size;
-}
+extern char **environ;
 
-/* The environment that a validated program, which stays as it is, makes of ours. NULL without memory. */
-static char **compose(char *program) {
+static char *no_environment[] = {NULL};
+
+/* The environment that a validated program, which stays as it is, makes of ours. NULL without memory. The array is the
+ * caller's to free if it is *made: where nothing is to be changed there is none. */
+static char **compose(char *program, char ***made) {
   struct program_op *exec = program_exec_op(program);
   const uint64_t *cells = (const uint64_t *)(program + (uint32_t)exec->c);
   size_t n = 0;
+  *made = NULL;
   while (cells[n] != 0) n++;
+  if (n == 0) return environ == NULL ? no_environment : environ;
   char **overrides = sys_malloc((n + 1) * sizeof *overrides);
   if (overrides == NULL) return NULL;
   for (size_t i = 0; i < n; i++) overrides[i] = program + cells[i];
   overrides[n] = NULL;
-  char **composed = launch_environment(overrides);
+  *made = launch_environment(overrides);
   free(overrides);
-  return composed;
+  return *made;
+}
+
+/* Copies the strings behind what the room holds, each with its NUL, in one pass; the room grows where it is too small.
+ * Returns the end of it all, a negated errno if there is none. */
+static ssize_t append_strings(struct host_link *link, char **room, size_t at, char *const *strings, uint32_t *count) {
+  const size_t begin = at;
+  size_t size = host_link_room_size(link);
+  *count = 0;
+  for (; *strings != NULL; strings++, ++*count) {
+    char *end;
+    while ((end = memccpy(*room + at, *strings, 0, size - at)) == NULL) {
+      if (size - begin > HOST_MOST_BYTES) return -E2BIG;
+      *room = host_link_room(link, size + 1, at);
+      if (*room == NULL) return -ENOMEM;
+      size = host_link_room_size(link);
+    }
+    at = (size_t)(end - *room);
+  }
+  return at - begin > HOST_MOST_BYTES ? -E2BIG : (ssize_t)at;
 }
 
 /* Puts request, program and environment together in the link's own memory. Returns the size, or a negated errno. */
 static ssize_t write_request(struct host_link *link, const struct host_request *base, char *program, size_t length,
                              char **message) {
   struct host_request request = *base;
-  char **envp = NULL;
-  size_t env_size = 0;
-  if (program != NULL && program_exec_op(program)->flags & PROGRAM_EXEC_EXTEND_ENV) {
-    envp = compose(program);
-    if (envp == NULL) return -ENOMEM;
-    env_size = (size_t)environment_size(envp);
-    if (env_size > HOST_MOST_BYTES) {
-      free(envp);
-      return -E2BIG;
-    }
-  }
-  char *room = host_link_room(link, sizeof request + length + env_size);
-  if (room == NULL) {
-    free(envp);
-    return -ENOMEM;
-  }
+  const size_t begin = sizeof request + length;
+  char *room = host_link_room(link, begin, 0);
+  if (room == NULL) return -ENOMEM;
   request.program_size = (uint32_t)length;
-  request.env_size = (uint32_t)env_size;
   if (length > 0) memcpy(room + sizeof request, program, length);
-  char *at = room + sizeof request + length;
-  for (char **entry = envp; entry != NULL && *entry != NULL; entry++) {
-    size_t size = strlen(*entry) + 1;
-    memcpy(at, *entry, size);
-    at += size;
-    request.n_env++;
+  ssize_t end = (ssize_t)begin;
+  if (program != NULL && program_exec_op(program)->flags & PROGRAM_EXEC_EXTEND_ENV) {
+    char **made;
+    char **envp = compose(program, &made);
+    end = envp == NULL ? -ENOMEM : append_strings(link, &room, begin, envp, &request.n_env);
+    free(made);
+    if (end < 0) return end;
+    request.env_size = (uint32_t)((size_t)end - begin);
   }
-  free(envp);
   memcpy(room, &request, sizeof request);
   *message = room;
-  return at - room;
+  return end;
 }
 
 /*

@@ -26,6 +26,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 
 #define PAGE 4096 /* at least of this size: all that is shared lies in it */
 
@@ -70,17 +71,25 @@ static void serve_one(struct endpoint *e) {
   e->have = 0;
 }
 
+/* Sleeps until there is a packet, which it reads, or, of a relay, a change of a child. */
+static enum received sleep_for_more(struct endpoint *e) {
+  enum received got = RECEIVED_NOTHING;
+  struct pollfd both[2] = {{e->socket, POLLIN, 0}, {host.state_fd, POLLIN, 0}};
+  yield_to_client(1);
+  if (host.state_fd < 0) got = receive(e, 0);
+  else raw(__NR_ppoll, both, 2, 0, 0, 8);
+  yield_to_client(0);
+  return got;
+}
+
 void serve(struct endpoint *e) {
   for (;;) {
-    if (host.state_fd >= 0) {
-      struct pollfd both[2] = {{e->socket, POLLIN, 0}, {host.state_fd, POLLIN, 0}};
-      raw(__NR_ppoll, both, 2, 0, 0, 8);
-      if (both[1].revents != 0) tell_states(e);
-      if (both[0].revents == 0) continue;
-    }
-    int got = receive(e);
-    if (got < 0) return;
-    if (got > 0) serve_one(e);
+    if (host.state_fd >= 0) tell_states(e);
+    /* Requests that wait are served one after the other, without a sleep and what goes with it. */
+    enum received got = receive(e, MSG_DONTWAIT);
+    if (got == RECEIVED_NOTHING) got = sleep_for_more(e);
+    if (got == RECEIVED_END) return;
+    if (got == RECEIVED_WHOLE) serve_one(e);
   }
 }
 
@@ -106,7 +115,6 @@ static int host_main(int argc, char **argv) {
   host.peak = peak_at_start();
   host.shared = &host.no_shared;
   host.yields = raw(__NR_sched_getscheduler, 0) == SCHED_OTHER;
-  yield_to_client(1);
   for (int i = 1; i < argc; i++) {
     if (equal(argv[i], "clone")) host.legacy = 1;
     if (equal(argv[i], "relay")) host.relay = 1;

@@ -19,7 +19,7 @@
 /*
  * A batch process that is woken up does not take the CPU from the one that runs. So the client's sendmsg(2) returns, and its
  * event loop goes on, before we begin: without this, where both have one CPU, the call lasts as long as the clone and more.
- * Children inherit the policy, so each clone is made without it. Whoever was started with another policy keeps that.
+ * Children inherit the policy, so it is one of the sleep alone. Whoever was started with another policy keeps that.
  */
 void yield_to_client(int on) {
   struct sched_param none = {0};

@@ -14,6 +14,7 @@ __attribute__((noreturn)) static void embryo_main(struct endpoint *e, int socket
   raw(__NR_close, e->socket);
   if (host.state_fd >= 0) raw(__NR_close, host.state_fd);
   host.state_fd = -1;
+  host.yields = 0;
   e->socket = socket;
   e->embryo = 1;
   e->have = 0;

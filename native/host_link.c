@@ -54,16 +54,19 @@ int host_link_open(int embryo, struct host_link **opened, int *page) {
   return 0;
 }
 
-char *host_link_room(struct host_link *link, size_t size) {
+char *host_link_room(struct host_link *link, size_t size, size_t kept) {
   if (size > link->room_size) {
     char *room = sys_malloc(size * 2);
     if (room == NULL) return NULL;
+    if (kept > 0) memcpy(room, link->room, kept);
     free(link->room);
     link->room = room;
     link->room_size = size * 2;
   }
   return link->room;
 }
+
+size_t host_link_room_size(const struct host_link *link) { return link->room_size; }
 
 /* ---- sending ------------------------------------------------------------------------------------------ */
 

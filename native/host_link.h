@@ -38,8 +38,10 @@ int host_link_flush(struct host_link *link, int socket);
 /* 1: *received is filled in. 0: nothing has come. -ENOTCONN: the far side has ended. Or another negated errno. */
 int host_link_receive(struct host_link *link, int socket, struct host_received *received);
 
-/* Memory of at least that size for a message that is to be built; the link's. NULL: there is none. */
-char *host_link_room(struct host_link *link, size_t size);
+/* Memory of at least that size for a message that is to be built, whose first `kept` bytes stay; the link's. NULL: there is
+ * none, and what was there stays. */
+char *host_link_room(struct host_link *link, size_t size, size_t kept);
+size_t host_link_room_size(const struct host_link *link);
 
 /* Gives the link up: children of which nobody has been told are ended. The socket stays open. */
 void host_link_close(struct host_link *link, int socket);

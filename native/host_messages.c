@@ -113,22 +113,23 @@ static int header_error(const struct endpoint *e, const struct host_header *h, u
   return payload > h->size - h->offset ? EBADMSG : 0;
 }
 
-int receive(struct endpoint *e) {
+enum received receive(struct endpoint *e, int flags) {
   struct host_header h = {0};
   union {
     struct cmsghdr align;
     char space[CMSG_SPACE(HOST_PACKET_FDS * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
   } control;
   int error = arena_reserve(&e->bytes, e->have + HOST_PACKET + 8);
-  if (error < 0) return -1;
+  if (error < 0) return RECEIVED_END;
   struct iovec parts[2] = {{&h, sizeof h}, {e->bytes.base + e->have, HOST_PACKET}};
   struct msghdr message = {.msg_iov = parts,
                            .msg_iovlen = 2,
                            .msg_control = &control,
                            .msg_controllen = sizeof control.space};
-  long n = raw(__NR_recvmsg, e->socket, &message, MSG_CMSG_CLOEXEC);
-  if (n == -EINTR || n == -EAGAIN) return 0;
-  if (n <= 0) return -1;
+  long n = raw(__NR_recvmsg, e->socket, &message, MSG_CMSG_CLOEXEC | flags);
+  if (n == -EINTR) return RECEIVED_PART;
+  if (n == -EAGAIN) return RECEIVED_NOTHING;
+  if (n <= 0) return RECEIVED_END;
 
   int stranger;
   uint64_t payload = n > (long)sizeof h ? (uint64_t)n - sizeof h : 0;
@@ -150,11 +151,11 @@ int receive(struct endpoint *e) {
     e->skip = n >= (long)sizeof h;
     e->skipped = h.id;
     if (wrong > 0) refuse(e, n >= (long)sizeof h ? h.id : 0, wrong);
-    return 0;
+    return RECEIVED_PART;
   }
   e->now = h;
   e->have += payload;
   e->skip = 0;
   e->open = e->have < h.size || e->have_fds < h.n_fds;
-  return !e->open;
+  return e->open ? RECEIVED_PART : RECEIVED_WHOLE;
 }

@@ -72,8 +72,10 @@ long peak_kib(void);
 
 /* ---- host_messages.c ---- */
 
-/* Reads one packet: 1 when it completes a message, 0 when there is more to come or it has been refused, -1 at the end. */
-int receive(struct endpoint *e);
+/* WHOLE: a packet completes a message; PART: there is more to come, or it has been refused; END: of the socket. */
+enum received { RECEIVED_WHOLE, RECEIVED_PART, RECEIVED_NOTHING, RECEIVED_END };
+/* Reads one packet. With MSG_DONTWAIT there may be NOTHING. */
+enum received receive(struct endpoint *e, int flags);
 /* Closes the message's fds. */
 void close_fds(struct endpoint *e);
 /* Sends one packet, with a copy of fd unless it is -1; fd stays the caller's. */
@@ -103,7 +105,7 @@ struct program_context context_of(const struct endpoint *e, struct program_repor
 long clone_shared(struct child_start *start, uint64_t flags, int *pidfd);
 /* A fork: the child returns 0 here, with a copy of everything. */
 long clone_copy(uint64_t flags, int *pidfd);
-/* Lets the client go on before we do, or, off, makes our scheduling policy what children are to have. */
+/* Lets the client that wakes us go on before we do, or, off, makes our scheduling policy what children are to have. */
 void yield_to_client(int on);
 /* set*id in a child that shares our memory resets this, and with it who owns our /proc. */
 void restore_dumpable(void);
@@ -134,7 +136,7 @@ void serve_take(struct endpoint *e);
 int relay_begin(void);
 /* Whether the child has come through its exec. If not it is reaped, and `a` says how it was. */
 int relay_judge(struct host_answer *a, int pid);
-/* Tells the client of every change of a child. */
+/* Tells the client of every change of a child, if there is one. */
 void tell_states(const struct endpoint *e);
 void serve_end(struct endpoint *e);
 

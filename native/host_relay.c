@@ -60,6 +60,7 @@ static int64_t microseconds(const struct timeval *time) {
  * reaped and told of as any: the client knows those that it asked for. */
 void tell_states(const struct endpoint *e) {
   char drained[1024];
+  if (raw(__NR_read, host.state_fd, drained, sizeof drained) <= 0) return;
   while (raw(__NR_read, host.state_fd, drained, sizeof drained) > 0) {
   }
   for (;;) {

@@ -28,13 +28,11 @@ static void fill_in(struct endpoint *e, struct host_answer *a, long pid) {
 long copy_begin(const struct endpoint *e, int *pidfd) {
   *pidfd = -1;
   announce(e);
-  yield_to_client(0);
   return clone_copy(request_of(e)->clone_flags, pidfd);
 }
 
 void copy_answer(struct endpoint *e, long pid, int pidfd) {
   struct host_answer a = {.outcome = HOST_DONE};
-  yield_to_client(1);
   if (pid < 0) pidfd = -1;
   fill_in(e, &a, pid);
   answer(e, &a, pidfd);
@@ -88,9 +86,7 @@ void serve_spawn(struct endpoint *e) {
   struct child_start start = {.program = program_of(e), .context = context_of(e, &a.report), .gate = -1};
   if (request_of(e)->extra != 0) start.contain = &contain;
   announce(e);
-  yield_to_client(0);
   long pid = clone_shared(&start, request_of(e)->clone_flags, &pidfd);
-  yield_to_client(1);
   restore_dumpable();
   if (pid < 0) pidfd = -1;
   fill_in(e, &a, pid);
