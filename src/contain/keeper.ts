@@ -4,6 +4,7 @@
  * that this looks like a child of ours. native/keeper.h has what is said.
  */
 
+import { ECONNRESET } from "../kernel/errno.js";
 import { EVENT, FIELD, FIELDS_PER_EVENT, unknownByKeeper } from "../kernel/events.js";
 import { type Monitor, monitor } from "../kernel/monitor.js";
 import type { Launched, LaunchedKeeper } from "../launch/launcher.js";
@@ -93,6 +94,8 @@ export class KeptContainment extends Containment {
   #hear(): void {
     while (!this.#keeperEnded || !this.#commandEnded) {
       const n = this.#monitor.native.read(this.#keeper.socket, this.#bytes, 0, NOTE.size);
+      // It ended without having read all that it was told: this is said once, before what it has said itself. unix(7)
+      if (n === -ECONNRESET) continue;
       if (n !== NOTE.size) return;
       const type = this.#note.getInt32(NOTE.type, true);
       if (type !== TYPE.ended) this.#tell(type === TYPE.exit);

@@ -47,6 +47,21 @@ test("no memory for the table of what is watched, at each entry of a kept spawn:
   }
 });
 
+test("a keeper that ended without having read what it was told has told of its command all the same", async () => {
+  // The kernel says so once, at whichever reading comes first: for its last word, for the end of its socket, for its own end.
+  const exit = await inFaultyNode<object>(
+    `await warmUp({ contain: "keeper" });
+     const child = spawn("cat", { contain: "keeper", stdout: "ignore", stderr: "ignore" });
+     fail("read", "ECONNRESET", 0, 3);
+     child.stdin.end();
+     const exit = await child.closed;
+     if (clear("read") !== 0) throw new Error("the keeper was not read");
+     done({ kind: exit.kind, code: exit.code });`,
+    undefined,
+  );
+  assert.deepEqual(exit, { kind: "exited", code: 0 });
+});
+
 for (const contain of ["keeper", "namespace", "cgroup"]) {
   for (const [call, code] of [
     ["socketpair", "EMFILE"],
