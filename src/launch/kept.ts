@@ -93,10 +93,16 @@ export function endUnmet(socket: number, pid: number): void {
 export function answerIdMaps(socket: number, { uid, gid, denySetgroups, own }: IdMaps): () => void {
   const watching = monitor();
   const texts = Buffer.from(`${own.uid ? "" : uid}\0${own.gid ? "" : gid}\0`);
-  const answer = (): void => {
-    watching.native.answerIdMaps(socket, texts, denySetgroups ? 1 : 0);
+  let open = true;
+  // A child that waits reads the end, and reports that.
+  const stop = (): void => {
+    if (open) watching.remove(socket);
+    open = false;
   };
-  watching.watch(socket, { onEvent: answer, onFailure: () => {} });
-  watching.native.arm(socket);
-  return () => watching.remove(socket);
+  const answer = (): void => {
+    if (watching.native.answerIdMaps(socket, texts, denySetgroups ? 1 : 0) < 0) stop();
+  };
+  watching.watch(socket, { onEvent: answer, onFailure: stop });
+  if (watching.native.arm(socket) < 0) stop();
+  return stop;
 }

@@ -55,6 +55,7 @@ export class PipeEnd implements Watcher {
   readonly #context: AsyncResource;
   readonly #onClosed: () => void;
   #armed = false;
+  #looksAgain = false;
   #closed = false;
 
   constructor(monitor: Monitor, index: number, target: number, kind: InputKind, context: AsyncResource, onClosed: () => void) {
@@ -84,10 +85,13 @@ export class PipeEnd implements Watcher {
     if (this.#armed || this.#closed) return;
     this.#armed = true;
     const result = this.#monitor.native.arm(this.#index);
-    // No memory for the registration: look again later, rather than never.
+    // No memory for the registration: look again later, rather than never. Once, however often it was asked for.
     if (result < 0) {
       this.#armed = false;
+      if (this.#looksAgain) return;
+      this.#looksAgain = true;
       setImmediate(() => {
+        this.#looksAgain = false;
         this.arm();
         this.inContext(() => this.#ready(READABLE | WRITABLE));
       });

@@ -152,3 +152,25 @@ test("a cgroup's watcher that was killed is started again, also where that fails
   );
   assert.deepEqual(counts, [1, 0]);
 });
+
+test("a host's child in a new user namespace that can't be heard asking for its id maps does not wait for ever", async () => {
+  const outcomes = await inFaultyNode<string[]>(
+    `const { SpawnHost } = await import(${JSON.stringify(import.meta.resolve("brood/host"))});
+     const host = await SpawnHost.start();
+     const outcomes = [];
+     for (const [call, code] of [["epoll_ctl", "ENOSPC"], ["recvmsg", "ENOMEM"]]) {
+       for (let skip = 0; skip < 6; skip++) {
+         fail(call, code, skip);
+         const outcome = await host.run("true", { namespaces: ["user"] }).then(({ exit }) => exit.kind, (error) => error.name);
+         if (clear(call) === 1) break;
+         outcomes.push(outcome);
+       }
+     }
+     const { stdout } = await host.run("echo", ["again"], { namespaces: ["user"] });
+     await host[Symbol.asyncDispose]();
+     done([...outcomes, stdout]);`,
+    undefined,
+  );
+  assert.ok(outcomes.length > 2, outcomes.join(" "));
+  assert.equal(outcomes.at(-1), "again\n");
+});

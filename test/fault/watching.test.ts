@@ -138,3 +138,25 @@ test("no thread for stops and continues: that wait fails with EAGAIN, the next o
   );
   assert.deepEqual(result, { errors: ["EAGAIN", "EMFILE", "ENOMEM"], state: "stopped SIGSTOP" });
 });
+
+test("a pipe that the epoll set does not take is looked at once a turn, however much comes through it", async () => {
+  const most = await inFaultyNode<number>(
+    `await run("true");
+     const child = spawn("cat", { stderr: "ignore" });
+     fail("epoll_ctl", "ENOSPC", 0, 1e6);
+     let most = 0;
+     for (let i = 0; i < 20; i++) {
+       const came = new Promise((resolve) => child.stdout.once("data", resolve));
+       child.stdin.write("x");
+       await came;
+       most = Math.max(most, process.getActiveResourcesInfo().filter((name) => name === "Immediate").length);
+     }
+     clear("epoll_ctl");
+     child.stdin.end();
+     await child.closed;
+     done(most);`,
+    undefined,
+  );
+  // One for each of the two pipes.
+  assert.ok(most <= 3, `${most} immediates at a time`);
+});
