@@ -2,9 +2,12 @@
  * Runs tests on another kernel, in a machine that qemu emulates: `node scripts/kernel.mjs DIR [PATTERN]`, where DIR is an
  * unpacked kernel package (boot/vmlinuz-*, lib/modules/*, 9p and overlay among its modules). The machine sees this one's files,
  * and writes to memory alone. It has cgroup v2 with the controllers memory, pids and cpu; `--hybrid` mounts it where
- * systemd's hybrid hierarchy has it. `--run FILE` runs a shell script instead of tests.
+ * systemd's hybrid hierarchy has it. `--run FILE` runs a shell script instead of tests. For another architecture:
+ * `--arch arm64 --root DIR`, where DIR holds a system of it with Node, and this tree, built for it, at the same path
+ * (`make -C native ARCH=arm64 CC=aarch64-linux-gnu-gcc all faults`, and test/children the same).
  *
- * Needs qemu-system-x86_64, a static busybox, and cpio. Emulated, everything takes some ten times as long.
+ * Needs qemu's system emulator, a static busybox (in the root, at --busybox), and cpio. Emulated, everything takes some ten
+ * times as long.
  */
 
 import { spawn, spawnSync } from "node:child_process";
@@ -28,6 +31,8 @@ import { parseArgs } from "node:util";
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
+    arch: { type: "string", default: process.arch },
+    root: { type: "string", default: "/" },
     hybrid: { type: "boolean", default: false },
     run: { type: "string" },
     memory: { type: "string", default: "4096" },
@@ -38,6 +43,11 @@ const { values, positionals } = parseArgs({
 const [kernel, pattern = ""] = positionals;
 if (kernel === undefined) throw new Error("which kernel? node scripts/kernel.mjs DIR [PATTERN]");
 const root = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "");
+const ARCHES = {
+  x64: { emulator: "qemu-system-x86_64", machine: ["-cpu", "max"], console: "ttyS0" },
+  arm64: { emulator: "qemu-system-aarch64", machine: ["-machine", "virt", "-cpu", "cortex-a72"], console: "ttyAMA0" },
+};
+const arch = ARCHES[values.arch];
 const scratch = mkdtempSync(join(tmpdir(), "kernel-"));
 
 // In an order in which each finds what it needs; a kernel has some of them built in.
@@ -91,7 +101,7 @@ function initrd() {
   const files = readdirSync(modules, { recursive: true });
   const tree = join(scratch, "initrd");
   for (const directory of ["bin", "modules", "proc", "dev", "new"]) mkdirSync(join(tree, directory), { recursive: true });
-  copyFileSync(values.busybox, join(tree, "bin/busybox"));
+  copyFileSync(join(values.root, values.busybox), join(tree, "bin/busybox"));
   for (const name of MODULES) {
     const file = files.find((path) => path.includes(`/${name}.ko`));
     if (file === undefined) continue;
@@ -119,12 +129,12 @@ try {
   const out = join(scratch, "out");
   mkdirSync(out);
   writeFileSync(join(out, "run.sh"), RUN);
-  const told = `console=ttyS0 quiet panic=-1 mitigations=off hierarchy=${values.hybrid ? "hybrid" : "unified"}`;
-  const machine = ["-accel", "tcg,thread=multi", "-cpu", "max", "-m", values.memory, "-smp", "2", "-no-reboot"];
+  const told = `console=${arch.console} quiet panic=-1 mitigations=off hierarchy=${values.hybrid ? "hybrid" : "unified"}`;
+  const machine = ["-accel", "tcg,thread=multi", ...arch.machine, "-m", values.memory, "-smp", "2", "-no-reboot"];
   const consoles = ["-display", "none", "-serial", "stdio", "-monitor", "none"];
   const boots = ["-kernel", resolve(kernel, "boot", image), "-initrd", initrd(), "-append", told];
-  const args = [...machine, ...consoles, ...boots, ...share("/", "root", ",readonly=on"), ...share(out, "out")];
-  const child = spawn("qemu-system-x86_64", args, { stdio: ["ignore", "inherit", "inherit"] });
+  const args = [...machine, ...consoles, ...boots, ...share(resolve(values.root), "root", ",readonly=on"), ...share(out, "out")];
+  const child = spawn(arch.emulator, args, { stdio: ["ignore", "inherit", "inherit"] });
   const guard = setTimeout(() => child.kill("SIGKILL"), Number(values.minutes) * 60_000);
   await once(child, "exit");
   clearTimeout(guard);

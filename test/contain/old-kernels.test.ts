@@ -21,11 +21,12 @@ const wrapper = ["unshare", "--mount", "--propagation", "private"];
 const WITHOUT_KILL = `
   import { execFileSync } from "node:child_process";
   import { once } from "node:events";
-  import { accessSync, constants, readFileSync } from "node:fs";
+  import { accessSync, constants, existsSync, readFileSync } from "node:fs";
   import { dirname } from "node:path";
   const mount = /^\\S+ \\S+ \\S+ \\S+ (\\S+) .* - cgroup2 /m.exec(readFileSync("/proc/self/mountinfo", "utf8"))[1];
   const refuse = (directory) => {
     const file = directory + "/cgroup.kill";
+    if (!existsSync(file)) return; // a kernel that does lack it
     execFileSync("mount", ["--bind", file, file]);
     execFileSync("mount", ["-o", "remount,bind,ro", file]);
     try { accessSync(file, constants.W_OK); throw new Error(file + " can be written"); } catch ({ code }) { if (code !== "EROFS") throw new Error(code); }
