@@ -85,14 +85,26 @@ napi_value export_capacity(napi_env env, napi_callback_info info) {
   return integer(env, size);
 }
 
-/* grow(index, size): asks for a pipe of that many bytes; gives how many it holds now. */
+/* Never less than it takes already. The kernel gives twice as much, for what it keeps beside the bytes. */
+static int grow_socket(int fd, int size) {
+  int holds;
+  socklen_t length = sizeof holds;
+  if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &holds, &length) != 0) return -1;
+  if (holds / 2 >= size) return holds / 2;
+  return setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size) == 0 ? size : -1;
+}
+
+/* grow(index, size): asks for a pipe of that many bytes, or for a socket that takes as many from us before the other side has
+ * read; gives how many it holds then, at most: of a socket the system's limit may be less. */
 napi_value export_grow(napi_env env, napi_callback_info info) {
   struct call call;
   begin(env, info, &call);
   struct watch *watch = pipe_at(env, &call);
   if (watch == NULL) return integer(env, -EBADF);
-  int size = sys_fcntl(watch->fd, F_SETPIPE_SZ, argument(env, &call, 1));
-  return integer(env, size < 0 ? -errno : size);
+  int size = argument(env, &call, 1);
+  int holds = sys_fcntl(watch->fd, F_SETPIPE_SZ, size);
+  if (holds < 0 && errno == EBADF) holds = grow_socket(watch->fd, size);
+  return integer(env, holds < 0 ? -errno : holds);
 }
 
 /* available(index): how many bytes a read would give now, as far as the kernel can tell. */

@@ -144,7 +144,7 @@ export class PipeEnd implements Watcher {
     return this.#monitor.native.capacity(this.#index);
   }
 
-  /** Makes a pipe hold that many bytes. False: the kernel does not allow it. */
+  /** Makes a pipe, or a socket that we write to, hold that many bytes. False: the kernel does not allow it. */
   grow(size: number): boolean {
     return this.#monitor.native.grow(this.#index, size) > 0;
   }

@@ -1,8 +1,9 @@
 /**
  * Pipes that are seen full again and again become larger: each time one is full its writer waits, and
- * the two processes change places on the CPU.
+ * the two processes change places on the CPU. So does a socket that we write to; what the child writes to one goes by the
+ * child's own end.
  *
- * Kernel: F_SETPIPE_SZ of fcntl(2). What all pipes of a user may hold before new ones are made small is
+ * Kernel: F_SETPIPE_SZ of fcntl(2), SO_SNDBUF of socket(7), which asks for no more than net.core.wmem_max. What all pipes of a user may hold before new ones are made small is
  * /proc/sys/fs/pipe-user-pages-soft of pipe(7), 64 MiB: we take a part of it, and give it back at the pipe's end.
  */
 
@@ -25,10 +26,10 @@ export class Growth {
   #left: number;
   #grown = false;
 
-  /** `size`: what was asked for, which it stays at. */
-  constructor(end: PipeEnd, size: number) {
+  /** `size`: what was asked for, which it stays at. `writes`: it is we who write. */
+  constructor(end: PipeEnd, size: number, writes: boolean) {
     this.#end = end;
-    this.#left = size === 0 && end.kind !== INPUT.socket ? FULL_ENOUGH : 0;
+    this.#left = size === 0 && (writes || end.kind !== INPUT.socket) ? FULL_ENOUGH : 0;
   }
 
   /** It was full, or nearly so. */

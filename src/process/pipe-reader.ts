@@ -77,7 +77,7 @@ export class PipeReader implements Side, Reading {
   /** `size`: of the pipe, if it was asked for; else it may grow. */
   constructor(end: PipeEnd, size = 0) {
     this.#end = end;
-    this.growth = new Growth(end, size);
+    this.growth = new Growth(end, size, false);
     end.reading = this;
   }
 

@@ -21,7 +21,7 @@ export class PipeWriter implements Side {
   /** `size`: of the pipe, if it was asked for; else it may grow. */
   constructor(end: PipeEnd, size = 0) {
     this.#end = end;
-    this.#growth = new Growth(end, size);
+    this.#growth = new Growth(end, size, true);
     end.writing = this;
   }
 
