@@ -63,6 +63,36 @@ napi_value export_read(napi_env env, napi_callback_info info) { return move(env,
 /* write(index, bytes, offset, length): bytes written. */
 napi_value export_write(napi_env env, napi_callback_info info) { return move(env, info, write_out); }
 
+/* Enough for a pipe of 64 KiB; more come with the next call. */
+#define PARTS 64
+
+/* writev(index, chunks, first, offset): bytes written of those chunks, from the offset in the first on. */
+napi_value export_writev(napi_env env, napi_callback_info info) {
+  struct call call;
+  struct iovec parts[PARTS];
+  uint32_t count = 0, next = 0;
+  int64_t offset = -1;
+  int used = 0;
+  begin(env, info, &call);
+  struct watch *watch = pipe_at(env, &call);
+  napi_get_array_length(env, call.arguments[1], &count);
+  napi_get_value_uint32(env, call.arguments[2], &next);
+  napi_get_value_int64(env, call.arguments[3], &offset);
+  for (; next < count && used < PARTS; next++, offset = 0) {
+    napi_value chunk;
+    size_t length;
+    if (napi_get_element(env, call.arguments[1], next, &chunk) != napi_ok) return integer(env, -EBADF);
+    uint8_t *bytes = memory(env, chunk, &length);
+    if (offset < 0 || (uint64_t)offset > length) return integer(env, -EBADF);
+    if (length > 0) parts[used++] = (struct iovec){bytes + offset, length - (size_t)offset};
+  }
+  if (watch == NULL || used == 0) return integer(env, -EBADF);
+  ssize_t n;
+  do n = sys_writev(watch->fd, parts, used);
+  while (n < 0 && errno == EINTR);
+  return number(env, n < 0 ? -errno : (double)n);
+}
+
 /* shutdownWrite(index): the other side of a socket reads the end. */
 napi_value export_shutdownWrite(napi_env env, napi_callback_info info) {
   struct call call;

@@ -155,6 +155,12 @@ static inline ssize_t sys_write(int fd, const void *data, size_t size) {
   return write(fd, data, size);
 }
 
+/* The faults of write(2) are its own, too. */
+static inline ssize_t sys_writev(int fd, const struct iovec *parts, int count) {
+  SYS_FAULT(write, -1);
+  return writev(fd, parts, count);
+}
+
 static inline ssize_t sys_sendmsg(int fd, const struct msghdr *message, int flags) {
   SYS_FAULT(sendmsg, -1);
   return sendmsg(fd, message, flags);

@@ -68,6 +68,8 @@ export interface Addon {
   remove(index: number): number;
   read(index: number, bytes: Uint8Array, offset: number, length: number): number;
   write(index: number, bytes: Uint8Array, offset: number, length: number): number;
+  /** Writes of these chunks what it takes, from the offset in the first of them on: there must be a byte left. */
+  writev(index: number, chunks: readonly Uint8Array[], first: number, offset: number): number;
   /** What comes from a pipe is kept natively from now on; of its end an EVENT.captured tells. */
   capture(index: number): number;
   /** Keeps what is there at this moment. 1: that was the end, 0: the pipe is open. */

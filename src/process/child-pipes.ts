@@ -132,7 +132,7 @@ export class ChildPipes {
     const pipe = this.#of(0);
     if (pipe === undefined) return;
     pipe.claimed = true;
-    pipe.writer?.write(bytes, () => pipe.writer?.close());
+    pipe.writer?.write([bytes], () => pipe.writer?.close());
   }
 
   /** The child has exited: writing ends close, reading ends find their end if it is there. */

@@ -112,6 +112,13 @@ export class PipeEnd implements Watcher {
     return n;
   }
 
+  /** Bytes written of several chunks, from the offset in the first on, or a negated errno. */
+  writev(chunks: readonly Uint8Array[], first: number, offset: number): number {
+    const n = this.#monitor.native.writev(this.#index, chunks, first, offset);
+    if (n > 0) this.lastActivity = clock.now();
+    return n;
+  }
+
   /** Has all that comes kept natively, until it is taken; `reading` is told when there is no more. False: it can't be. */
   capture(): boolean {
     if (this.kind !== INPUT.weRead || this.#closed) return false;

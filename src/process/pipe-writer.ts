@@ -1,5 +1,5 @@
 /**
- * The writing side of a pipe end: one chunk at a time, each told when it is in the pipe.
+ * The writing side of a pipe end: one chunk at a time, or several that have gathered, told when all is in the pipe.
  */
 
 import { EAGAIN, ECONNRESET, EPIPE, systemError } from "../kernel/errno.js";
@@ -12,8 +12,11 @@ type Done = (error?: Error | null) => void;
 export class PipeWriter implements Side {
   readonly #end: PipeEnd;
   readonly #growth: Growth;
-  #bytes: Uint8Array | undefined;
+  #chunks: readonly Uint8Array[] = [];
+  /** The first of them that is not in the pipe, and how much of it is. */
+  #next = 0;
   #offset = 0;
+  #remaining = 0;
   #done: Done | undefined;
   #closed = false;
   #onClosed: ((error: Error | undefined) => void) | undefined;
@@ -34,14 +37,14 @@ export class PipeWriter implements Side {
     return this.#end.inContext(run);
   }
 
-  /** Whether a chunk is on its way. */
+  /** Whether chunks are on their way. */
   get pending(): boolean {
     return this.#done !== undefined;
   }
 
-  /** How many bytes of that chunk are not in the pipe yet. */
+  /** How many bytes of them are not in the pipe yet. */
   get remaining(): number {
-    return this.#bytes === undefined ? 0 : this.#bytes.length - this.#offset;
+    return this.#remaining;
   }
 
   /** From now on it closes itself when nobody reads any more, and tells, once, when it has been closed, by whomever, or why it
@@ -51,14 +54,17 @@ export class PipeWriter implements Side {
     this.#end.arm();
   }
 
-  /** Writes a chunk and calls `done` when the pipe has all of it, or with the error. */
-  write(bytes: Uint8Array, done: Done): void {
+  /** Writes chunks and calls `done` when the pipe has all of them, or with the error. */
+  write(chunks: readonly Uint8Array[], done: Done): void {
     if (this.#closed) {
       done(systemError(EPIPE, "write"));
       return;
     }
-    this.#bytes = bytes;
+    this.#chunks = chunks;
+    this.#next = 0;
     this.#offset = 0;
+    this.#remaining = 0;
+    for (const { length } of chunks) this.#remaining += length;
     this.#done = done;
     this.#advance();
   }
@@ -72,7 +78,7 @@ export class PipeWriter implements Side {
     this.#fail(error);
   }
 
-  /** Closes our end: the child reads the end of file. A chunk on its way fails with EPIPE. */
+  /** Closes our end: the child reads the end of file. Chunks on their way fail with EPIPE. */
   close(): void {
     this.#fail(undefined);
   }
@@ -87,9 +93,11 @@ export class PipeWriter implements Side {
   }
 
   #advance(): void {
-    const bytes = this.#bytes as Uint8Array;
-    while (this.#offset < bytes.length) {
-      const n = this.#end.write(bytes, this.#offset);
+    while (this.#hasMore()) {
+      const last = this.#next === this.#chunks.length - 1;
+      const n = last
+        ? this.#end.write(this.#chunks[this.#next] as Uint8Array, this.#offset)
+        : this.#end.writev(this.#chunks, this.#next, this.#offset);
       if (n === -EAGAIN) {
         this.#growth.sawFull();
         this.#end.arm();
@@ -100,15 +108,36 @@ export class PipeWriter implements Side {
         this.#finish(systemError(n === -ECONNRESET ? EPIPE : -n, "write"));
         return;
       }
-      this.#offset += n;
+      this.#moved(n);
     }
     this.#finish(null);
+  }
+
+  /** Goes on to the first chunk that has a byte left. One whose memory was transferred away meanwhile has none. */
+  #hasMore(): boolean {
+    for (; this.#next < this.#chunks.length; this.#next++) {
+      if (this.#offset < (this.#chunks[this.#next] as Uint8Array).length) return true;
+      this.#offset = 0;
+    }
+    return false;
+  }
+
+  /** Before anybody else's code runs: the chunks are as long as when they were written. */
+  #moved(n: number): void {
+    this.#remaining -= n;
+    this.#offset += n;
+    for (; this.#next < this.#chunks.length; this.#next++) {
+      const { length } = this.#chunks[this.#next] as Uint8Array;
+      if (this.#offset < length) return;
+      this.#offset -= length;
+    }
   }
 
   #finish(error: Error | null): void {
     const done = this.#done;
     this.#done = undefined;
-    this.#bytes = undefined;
+    this.#chunks = [];
+    this.#remaining = 0;
     // It may run a user's callback, at once.
     if (done !== undefined) guarded(() => done(error));
   }

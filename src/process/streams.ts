@@ -304,12 +304,12 @@ export class PipeWritable extends Writable {
   }
 
   override _write(chunk: Buffer, _encoding: string, done: WriteDone): void {
-    this.#writer.inContext(() => this.#writer.write(chunk, done));
+    this.#writer.inContext(() => this.#writer.write([chunk], done));
   }
 
-  override _writev(chunks: { chunk: Buffer }[], done: WriteDone): void {
-    const bytes = Buffer.concat(chunks.map(({ chunk }) => chunk));
-    this.#writer.inContext(() => this.#writer.write(bytes, done));
+  override _writev(gathered: { chunk: Buffer }[], done: WriteDone): void {
+    const chunks = gathered.map(({ chunk }) => chunk);
+    this.#writer.inContext(() => this.#writer.write(chunks, done));
   }
 
   override _final(done: WriteDone): void {
@@ -350,7 +350,7 @@ export class PipeDuplex extends fedBy(Duplex) {
 
   override _write(chunk: Buffer, _encoding: string, done: WriteDone): void {
     this.#writer.inContext(() =>
-      this.#writer.write(chunk, (error) => {
+      this.#writer.write([chunk], (error) => {
         if (!error || this.readableEnded || this.destroyed) {
           done(error);
           return;

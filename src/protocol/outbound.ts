@@ -182,8 +182,8 @@ export class Outbound {
     this.#closeIfDone();
   };
 
-  /** One piece to write: several small ones are put together. */
-  #next(): Uint8Array {
+  /** What to write in one go: several small pieces together. */
+  #next(): Uint8Array[] {
     let count = 0;
     let size = 0;
     for (const bytes of this.#queue) {
@@ -192,8 +192,7 @@ export class Outbound {
       size += bytes.length;
     }
     this.#queued -= size;
-    const pieces = this.#queue.splice(0, count);
-    return pieces.length === 1 ? (pieces[0] as Uint8Array) : Buffer.concat(pieces, size);
+    return this.#queue.splice(0, count);
   }
 
   #checkHigh(): void {

@@ -125,3 +125,61 @@ test("stdin as text: written, ended, and no stream for us", async () => {
   assert.equal(await child.stdout.text(), "grün");
   await child.closed;
 });
+
+test("chunks that gather while the pipe is full arrive whole and in order, of every size, and each is told", async () => {
+  for (const stdin of ["pipe", "socket"] as const) {
+    const child = await launch("cat", [], { stdin });
+    const sizes = [100_000, 1, 0, 65_536, 3, 200_000, ...Array.from({ length: 300 }, (_, i) => i), 1_000_000, 0];
+    const sum = sizes.reduce((total, size) => total + size, 0);
+    const whole = filling(sum);
+    const told: number[] = [];
+    let at = 0;
+    for (const [i, size] of sizes.entries()) {
+      child.stdin.write(whole.subarray(at, at + size), () => told.push(i));
+      at += size;
+    }
+    child.stdin.end();
+    assert.ok((await child.stdout.bytes()).equals(whole), stdin);
+    assert.deepEqual(told, [...sizes.keys()], stdin);
+    await child.closed;
+  }
+});
+
+test("chunks that have gathered when the child goes fail with EPIPE, each told", async () => {
+  const child = await launch(act, ["pause"]);
+  const outcomes = Array.from({ length: 200 }, () => write(child.stdin, filling(5000)));
+  child.kill("SIGKILL");
+  const codes = (await Promise.all(outcomes)).map((error) => error?.code);
+  assert.equal(codes.at(-1), "EPIPE");
+  await child.closed;
+});
+
+test("a chunk whose memory is transferred away while it waits costs no byte of the others", async () => {
+  const child = await launch("cat");
+  const first = new Uint8Array(filling(300_000));
+  const second = new Uint8Array(1000);
+  const third = Buffer.from("the third");
+  for (const chunk of [first, second, third]) child.stdin.write(chunk);
+  structuredClone(second.buffer, { transfer: [second.buffer] });
+  child.stdin.end();
+  assert.ok((await child.stdout.bytes()).equals(Buffer.concat([filling(300_000), third])));
+  await child.closed;
+});
+
+test("a socket that took no more again and again takes more from then on", async () => {
+  const child = await launch("cat", [], { stdin: "socket" });
+  const all = write(child.stdin, filling(32_000_000));
+  let left = 32_000_000;
+  for await (const chunk of child.stdout.iterator({ destroyOnReturn: false })) {
+    left -= chunk.length;
+    if (left === 0) break;
+  }
+  assert.equal(await all, null);
+  child.kill("SIGSTOP");
+  await child.wait({ stopped: true });
+  // Nobody reads: as much as it holds is taken. Without room for more that would be three of them.
+  const taken = [1, 2, 3, 4, 5].map(() => write(child.stdin, filling(65_536)));
+  for (const error of await Promise.all(taken)) assert.ok(error == null);
+  child.kill("SIGKILL");
+  await child.closed;
+});
