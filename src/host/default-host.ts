@@ -10,7 +10,7 @@ import type { Callers } from "../program/compile.js";
 import { SpawnHost } from "./spawn-host.js";
 
 interface Default {
-  identity: string;
+  identity: Identity;
   host: SpawnHost;
   /** What is ours at the moment. */
   callers: () => Callers;
@@ -21,26 +21,36 @@ let current: Default | undefined;
 /** Gives this environment's own host. */
 export function defaultHost(): Default {
   const identity = identityNow();
-  if (current?.identity !== identity) {
+  if (current === undefined || !same(current.identity, identity)) {
     current?.host[Symbol.dispose]();
     current = start(identity);
   }
   return current;
 }
 
-function start(identity: string): Default {
+function start(identity: Identity): Default {
   // The host inherits them, when it starts.
   let atStart: SignalSet | undefined;
   const callers = (): Callers => {
     const now = ignoredSignals();
     atStart ??= now;
-    const same = now[0] === atStart[0] && now[1] === atStart[1];
-    return { umask: process.umask(), ignored: same ? undefined : now };
+    const asThen = now[0] === atStart[0] && now[1] === atStart[1];
+    return { umask: process.umask(), ignored: asThen ? undefined : now };
   };
   const plan = { options: {}, relay: false, elsewhere: () => ({ callers: callers() }) };
   return { identity, callers, host: new SpawnHost(plan) };
 }
 
-function identityNow(): string {
-  return `${process.getuid?.()},${process.geteuid?.()},${process.getgid?.()},${process.getegid?.()},${process.getgroups?.()}`;
+/** Our groups, then four ids. */
+type Identity = readonly (number | undefined)[];
+
+function identityNow(): Identity {
+  const identity: (number | undefined)[] = process.getgroups?.() ?? [];
+  identity.push(process.getuid?.(), process.geteuid?.(), process.getgid?.(), process.getegid?.());
+  return identity;
+}
+
+/** Number by number: this is asked at each spawn, and to make text of it takes longer than to ask. */
+function same(a: Identity, b: Identity): boolean {
+  return a.length === b.length && a.every((id, i) => id === b[i]);
 }
