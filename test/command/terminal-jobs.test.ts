@@ -3,6 +3,7 @@
  */
 
 import assert from "node:assert/strict";
+import { Fifo } from "../helpers/fifo.js";
 import { ended, stateOf } from "../helpers/processes.js";
 import { KEYS, Terminal } from "../helpers/terminal.js";
 import { test } from "../helpers/test.js";
@@ -180,11 +181,13 @@ for (const [name, words] of SHELLS) {
 
   test(`${name}: a background job that ends leaves the modes as someone else has set them meanwhile`, async () => {
     await using terminal = await Terminal.shell(words);
+    await using fifo = new Fifo();
     await terminal.enter(
-      `$BROOD run -- sh -c 'go=; trap go=1 USR1; echo pids $$ $PPID; while [ -z "$go" ]; do sleep 0.01; done' &`,
+      `$BROOD run -- sh -c 'go=; trap go=1 USR1; echo $$ $PPID >${fifo.path}; while [ -z "$go" ]; do sleep 0.01; done' &`,
     );
-    await terminal.until("pids ");
-    const [command, brood] = (await terminal.until("\r")).split(" ").map(Number) as [number, number];
+    // What it said on the terminal would part the echo of the next line.
+    const [command, brood] = (await fifo.text).split(" ").map(Number) as [number, number];
+    await terminal.until("prompt> ");
     await terminal.enter("stty -echok; echo set");
     await terminal.until("set\r");
     const { modes } = await terminal.state();

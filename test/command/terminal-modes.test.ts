@@ -3,6 +3,7 @@
  */
 
 import assert from "node:assert/strict";
+import { withLimit } from "../helpers/limits.js";
 import { ended } from "../helpers/processes.js";
 import { BROOD_COMMAND, KEYS, MODES, Terminal } from "../helpers/terminal.js";
 import { test } from "../helpers/test.js";
@@ -24,35 +25,46 @@ const ENDS: [how: string, command: string, end: (pid: number) => void, status: n
   ["runs into its time-out", `${RAW}; exec sleep 60`, () => {}, 124],
 ];
 
-for (const [how, command, end, status] of ENDS) {
-  test(`the modes are restored when the command ${how}`, async () => {
-    const flags = status === 124 ? ["--timeout", "300"] : [];
-    await using terminal = new Terminal(words("run", ...flags, "--", "sh", "-c", command));
-    const before = (await terminal.state()).modes;
-    assert.ok(before & MODES.canonical && before & MODES.echo);
-    await terminal.until("raw ");
-    const pid = Number(await terminal.until("\n"));
-    if (status !== 3) assert.equal((await terminal.state()).modes & (MODES.canonical | MODES.echo), 0);
-    end(pid);
-    await terminal.until(`over ${status}`);
-    assert.equal((await terminal.state()).modes, before);
-  });
+/** Waits for the command's word; gives its pid. Of a time-out the word is looked for afterwards. */
+async function untilRaw(terminal: Terminal): Promise<number> {
+  await terminal.until("raw ");
+  return Number(await terminal.until("\n"));
+}
 
-  test(`the same where the command has a group of its own, and ${how}`, async () => {
-    const flags = status === 124 ? "--timeout 300" : "";
-    await using terminal = await Terminal.shell();
-    const before = (await terminal.state()).modes;
-    // Bash mends the modes after a job that a signal ended only.
-    await terminal.enter(`$BROOD run ${flags} -- sh -c '${command}'; stty -a; echo over`);
-    await terminal.until("raw ");
-    const pid = Number(await terminal.until("\n"));
-    end(pid);
-    const modes = await terminal.until("over");
-    assert.match(modes, / icanon/);
-    assert.match(modes, / echo /);
-    await terminal.until("prompt> ");
-    assert.equal((await terminal.state()).modes, before);
-  });
+for (const [how, command, end, status] of ENDS) {
+  const timed = status === 124;
+
+  test(`the modes are restored when the command ${how}`, () =>
+    withLimit(300, async (ms) => {
+      const flags = timed ? ["--timeout", `${ms}`] : [];
+      await using terminal = new Terminal(words("run", ...flags, "--", "sh", "-c", command));
+      const before = (await terminal.state()).modes;
+      assert.ok(before & MODES.canonical && before & MODES.echo);
+      if (!timed) {
+        const pid = await untilRaw(terminal);
+        if (status === 137) assert.equal((await terminal.state()).modes & (MODES.canonical | MODES.echo), 0);
+        end(pid);
+      }
+      await terminal.until(`over ${status}`);
+      assert.equal((await terminal.state()).modes, before);
+      return terminal.output.includes("raw ");
+    }));
+
+  test(`the same where the command has a group of its own, and ${how}`, () =>
+    withLimit(300, async (ms) => {
+      const flags = timed ? `--timeout ${ms}` : "";
+      await using terminal = await Terminal.shell();
+      const before = (await terminal.state()).modes;
+      // Bash mends the modes after a job that a signal ended only.
+      await terminal.enter(`$BROOD run ${flags} -- sh -c '${command}'; stty -a; echo over`);
+      if (!timed) end(await untilRaw(terminal));
+      const said = await terminal.until("over");
+      assert.match(said, / icanon/);
+      assert.match(said, / echo /);
+      await terminal.until("prompt> ");
+      assert.equal((await terminal.state()).modes, before);
+      return !timed || said.includes("raw ");
+    }));
 }
 
 test("a command that could not be started leaves the terminal to the shell", async () => {

@@ -30,7 +30,7 @@ for (const contain of MEANS) {
       assert.equal(only.ppid, child.pid);
       assert.match(only.command, /^\S+act fork say 1 child pause ; pause$/);
       assert.ok(Math.abs(only.startTime - before) < 5000, `${only.startTime - before} ms`);
-      assert.match(only.state, /^[RS]$/);
+      assert.match(only.state, /^[RSD]$/);
       process.kill(only.pid, "SIGKILL");
     } finally {
       await child[Symbol.asyncDispose]();

@@ -128,16 +128,16 @@ test("each byte begins the silence anew; what a holder writes before it is given
 
 test("nothing begins drain.timeout anew", async () => {
   const script = "(while :; do sleep 0.05; echo x; done) & echo 0";
-  const result = await run("sh", ["-c", script], { drain: { timeout: 600, idle: 500 } });
+  const result = await run("sh", ["-c", script], { drain: { timeout: 2000, idle: 1900 } });
   assert.match(result.stdout, /^0\n(x\n)+$/);
-  assert.ok(result.durationMs < 5000);
+  assert.ok(result.durationMs < 20_000);
   await end(result.heldBy);
 });
 
 test("late bytes that nobody has read when the pipe is given up are kept", async () => {
   const child = await launch(act, ["fork", "read", "fill", "1", "50000", "say", "3", "written", "pause", ";"], {
     fds: { 3: "pipe", 0: "socket" },
-    drain: { timeout: 700 },
+    drain: { timeout: 3000 },
   });
   await child.exited;
   const tell = child.fds.get(3);

