@@ -3,7 +3,7 @@
  * command, untouched.
  */
 
-import { parseArgs } from "../native/node-util.js";
+import { parseArgs } from "node:util";
 import { closest } from "../program/validate.js";
 import { FLAGS, type Request } from "./flags.js";
 import { UsageError } from "./usage-error.js";

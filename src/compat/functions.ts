@@ -2,7 +2,7 @@
  * Node's functions, with something done around their synchronous part. Their promisified forms, too.
  */
 
-import { promisify } from "../native/node-util.js";
+import { promisify } from "node:util";
 import { withAdded } from "./engine.js";
 import { withOwnEnvironment } from "./own-environment.js";
 

@@ -3,7 +3,7 @@
  */
 
 import { syncBuiltinESMExports } from "node:module";
-import { debuglog } from "../native/node-util.js";
+import { debuglog } from "node:util";
 import { patchActiveResources } from "./active-resources.js";
 import { areAlone, obstacle, type Spawn, spawnOnBrood, useHandles } from "./engine.js";
 import { wrap } from "./functions.js";

@@ -2,12 +2,12 @@
  * Spawn hosts: small processes from which children are started, that are children of this process all the same.
  */
 
+import { inspect } from "node:util";
 import { HostError, invalidState, SpawnError, UnsupportedError, wrongType } from "../errors.js";
 import { errnoName, errnoWords } from "../kernel/errno.js";
 import { monitor } from "../kernel/monitor.js";
 import { hostEnded, hostNotStarted, LAUNCH, launchError, launchStage } from "../launch/failure.js";
 import { REQUEST } from "../launch/host-link.js";
-import { inspect } from "../native/node-util.js";
 import type { Child } from "../process/child.js";
 import { DRAIN_TO_THE_END, type RunOptions, readArguments, SPAWN_OPTION_NAMES, type SpawnOptions } from "../process/options.js";
 import { type RunResult, runBy } from "../process/run.js";

@@ -3,7 +3,7 @@
  */
 
 import { constants } from "node:os";
-import { getSystemErrorMap } from "../native/node-util.js";
+import { getSystemErrorMap } from "node:util";
 
 const names = new Map<number, string>();
 for (const [name, number] of Object.entries(constants.errno)) {

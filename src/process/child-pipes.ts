@@ -94,7 +94,7 @@ export class ChildPipes {
   /** Whether the stream of one of the child's fds has given bytes to somebody. */
   hasGiven(target: number): boolean {
     const stream = this.#of(target)?.stream;
-    return stream instanceof Readable && stream.readableDidRead;
+    return stream !== undefined && stream instanceof Readable && stream.readableDidRead;
   }
 
   /** The reader of one of the child's fds, if no stream has been made over it. */
@@ -140,7 +140,8 @@ export class ChildPipes {
     for (const pipe of this.#pipes) {
       const { writer, stream } = pipe;
       writer?.close();
-      if (stream instanceof PipeWritable || stream instanceof PipeDuplex) stream.childGone();
+      // Without a stream the classes are not asked for, either: they are loaded when they are.
+      if (stream !== undefined && (stream instanceof PipeWritable || stream instanceof PipeDuplex)) stream.childGone();
       readingOf(pipe)?.settle();
     }
   }

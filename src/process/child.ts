@@ -3,13 +3,13 @@
  * events alone; see docs/architecture.md, "The life of an exit".
  */
 
+import { inspect } from "node:util";
 import { type Containment, Tree } from "../contain/containment.js";
 import { type BroodError, type Holder, invalidState, type Outcome, type Reason } from "../errors.js";
 import { decodeExit, decodeLive, EVENT, FIELD } from "../kernel/events.js";
 import { monitor, type Watcher } from "../kernel/monitor.js";
 import { type Signal, signalNumber } from "../kernel/signals.js";
 import type { Launched } from "../launch/launcher.js";
-import { inspect } from "../native/node-util.js";
 import { checkNames } from "../program/validate.js";
 import type { ChildState, ContainmentVerdict, Descendant, ExitState } from "../states.js";
 import { ChildEnd } from "./child-end.js";

@@ -4,6 +4,8 @@
  */
 
 import type { AsyncResource } from "node:async_hooks";
+// The global one is an accessor, and asked for at every chunk.
+import { performance } from "node:perf_hooks";
 import { EVENT, FIELD } from "../kernel/events.js";
 import type { Monitor, Watcher } from "../kernel/monitor.js";
 import { INPUT, type InputKind } from "../program/plan.js";
@@ -21,15 +23,13 @@ const HUNG_UP = EPOLLERR | EPOLLHUP | EPOLLRDHUP;
 /** Nobody reads any more. */
 const UNREAD = EPOLLERR | EPOLLHUP;
 
-/** The global one is an accessor, and asked for at every chunk. */
-const clock = performance;
-
-/** The origin of performance.now() on the monotonic clock. */
-const ORIGIN = Number(process.hrtime.bigint()) / 1e6 - clock.now();
+/** The origin of performance.now() on the monotonic clock, when it has been asked for: Node loads a dozen modules for that. */
+let origin: number | undefined;
 
 /** A time of the monotonic clock as one of performance.now(); 0 stays. */
 function ofPerformance(ms: number): number {
-  return ms === 0 ? 0 : ms - ORIGIN;
+  origin ??= Number(process.hrtime.bigint()) / 1e6 - performance.now();
+  return ms === 0 ? 0 : ms - origin;
 }
 
 /** One side of a pipe end. */
@@ -101,21 +101,21 @@ export class PipeEnd implements Watcher {
   /** Bytes read, 0 at the end, or a negated errno. */
   read(bytes: Uint8Array, length: number): number {
     const n = this.#monitor.native.read(this.#index, bytes, 0, length);
-    if (n > 0) this.lastActivity = clock.now();
+    if (n > 0) this.lastActivity = performance.now();
     return n;
   }
 
   /** Bytes written, or a negated errno. */
   write(bytes: Uint8Array, offset: number): number {
     const n = this.#monitor.native.write(this.#index, bytes, offset, bytes.length - offset);
-    if (n > 0) this.lastActivity = clock.now();
+    if (n > 0) this.lastActivity = performance.now();
     return n;
   }
 
   /** Bytes written of several chunks, from the offset in the first on, or a negated errno. */
   writev(chunks: readonly Uint8Array[], first: number, offset: number): number {
     const n = this.#monitor.native.writev(this.#index, chunks, first, offset);
-    if (n > 0) this.lastActivity = clock.now();
+    if (n > 0) this.lastActivity = performance.now();
     return n;
   }
 
@@ -183,7 +183,7 @@ export class PipeEnd implements Watcher {
   }
 
   #ready(mask: number): void {
-    if (mask & EPOLLIN) this.lastActivity = clock.now();
+    if (mask & EPOLLIN) this.lastActivity = performance.now();
     if (mask & READABLE) this.reading?.onReady((mask & HUNG_UP) !== 0);
     if (mask & WRITABLE) this.writing?.onReady((mask & UNREAD) !== 0);
   }

@@ -2,12 +2,12 @@
  * A process that is not ours: its end is seen, and nothing is taken from whoever is its parent.
  */
 
+import { inspect } from "node:util";
 import { UnsupportedError } from "../errors.js";
 import { ENOSYS, errnoWords, systemError } from "../kernel/errno.js";
 import { awaitsReaping, decodeExit, describeState } from "../kernel/events.js";
 import type { Monitor, Watcher } from "../kernel/monitor.js";
 import { type Signal, signalName, signalNumber } from "../kernel/signals.js";
-import { inspect } from "../native/node-util.js";
 import type { ExitState } from "../states.js";
 
 /** How long an end whose status only the parent's wait makes known stays untold. */

@@ -2,8 +2,8 @@
  * One of the child's fds, as the protocol's side handles it by itself: asyncio's read and write pipe transports in one.
  */
 
+import { inspect } from "node:util";
 import { outOfRange, wrongType, wrongValue } from "../errors.js";
-import { inspect } from "../native/node-util.js";
 import { checkInteger, checkNames } from "../program/validate.js";
 import type { Inbound } from "./inbound.js";
 import type { Producer, Source } from "./interface.js";

@@ -6,11 +6,11 @@
  */
 
 import { AsyncResource } from "node:async_hooks";
+import { inspect } from "node:util";
 import { ExitError, wrongType, wrongValue } from "../errors.js";
 import { ESRCH, systemError } from "../kernel/errno.js";
 import { type Signal, signalName, signalNumber } from "../kernel/signals.js";
 import { throwLater } from "../kernel/uncaught.js";
-import { inspect } from "../native/node-util.js";
 import type { Child } from "../process/child.js";
 import type { PipeSides } from "../process/child-pipes.js";
 import { describeCommand } from "../process/ending.js";

@@ -37,3 +37,31 @@ for (const entry of entries) {
     assert.deepEqual(after, before);
   });
 }
+
+/** Modules of Node that a process has loaded which imports that file and nothing else. */
+const loaded = (url: string): string[] => {
+  const program = "await import(process.argv[1]); require('node:fs').writeSync(1, process.moduleLoadList.join());";
+  const code = `const require = process.getBuiltinModule?.("node:module").createRequire("/") ?? (await import("node:module")).createRequire("/"); ${program}`;
+  const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "--eval", code, url], { encoding: "utf8" });
+  assert.equal(stderr, "");
+  return stdout.split(",");
+};
+
+test("importing brood loads no module of Node's that only its use needs", () => {
+  // Before Node 22 its loader needs some itself, for any file.
+  const bare = loaded(import.meta.resolve("#dist/states.js"));
+  const added = loaded(import.meta.resolve("brood")).filter((name) => !bare.includes(name));
+  for (const late of ["stream", "fs/promises", "perf_hooks", "worker_threads", "child_process", "string_decoder"]) {
+    assert.ok(!added.includes(`NativeModule ${late}`), `${late}: ${added.join(", ")}`);
+  }
+});
+
+test("brood works where Node has no process.getBuiltinModule yet, as before 20.16", () => {
+  const code = `delete process.getBuiltinModule;
+    const { run } = await import(process.argv[1]);
+    console.log((await run("echo", ["started"])).stdout.trim());`;
+  const args = ["--input-type=module", "--eval", code, import.meta.resolve("brood")];
+  const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
+  assert.equal(stderr, "");
+  assert.equal(stdout, "started\n");
+});
