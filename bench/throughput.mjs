@@ -12,7 +12,22 @@ const moved = (task, way, kinds) =>
     rows: [{ id: `${task}-${kind}`, title: `${way}, ${title}`, metric: "gbps", unit: "GB/s" }],
   }));
 
+/** One buffer that all is read into: as large as C's, and as what the pipe holds. */
+const BUFFERS = { pipe64: 65536, pipe1m: 262_144, socket: 262_144 };
+const OWN = "each chunk has memory of its own";
+
+const intoOneBuffer = moved("receive", "child to parent, into one buffer", KINDS).map(({ parameters, rows: [row], ...rest }) => ({
+  ...rest,
+  parameters: { ...parameters, buffer: BUFFERS[parameters.kind] },
+  absent: { node: OWN, execa: OWN, bun: OWN, asyncio: OWN },
+  rows: [{ ...row, id: `into-${parameters.kind}` }],
+}));
+
 export default {
   name: "throughput",
-  measurements: [...moved("receive", "child to parent", { ...KINDS, ...GROWS }), ...moved("send", "parent to child", KINDS)],
+  measurements: [
+    ...moved("receive", "child to parent", { ...KINDS, ...GROWS }),
+    ...intoOneBuffer,
+    ...moved("send", "parent to child", KINDS),
+  ],
 };

@@ -456,7 +456,7 @@ static double send_all(long mib) {
 static void throughput(double (*move)(long)) {
   long mib = number("mib", 256);
   memset(block, 1, sizeof block);
-  move(16);
+  move(256);
   put("gbps", -1, (double)(mib * MIB) / move(mib) / 1e3);
 }
 

@@ -31,9 +31,10 @@ await contestant({
         return child.exited;
       };
     },
-    async receive(file, mib, kind) {
+    async receive(file, mib, kind, buffer) {
       const child = spawn(file, ["give", `${mib}`], { stdin: "ignore", stdout: entry("r", kind), stderr: "ignore" });
-      const bytes = await count(child.stdout);
+      const { stdout } = child;
+      const bytes = await count(buffer === undefined ? stdout : stdout.iterator({ buffer: Buffer.allocUnsafeSlow(buffer) }));
       await child.closed;
       return bytes;
     },

@@ -15,7 +15,8 @@
  * child to be there, and leaves the event loop alone meanwhile: settles when it is there.
  * @property {(file: string, stdio: "ignore" | "pipe") => unknown} idle Starts a child that stays.
  * @property {(file: string) => () => Promise<unknown>} victim Starts a child that stays; gives what kills it and waits for its end.
- * @property {(file: string, mib: number, kind: string) => Promise<number>} receive Counts what a child writes.
+ * @property {(file: string, mib: number, kind: string, buffer?: number) => Promise<number>} receive Counts what a child writes;
+ * `buffer`: reads it all into the same so many bytes.
  * @property {(file: string, mib: number, kind: string) => Promise<unknown>} send Writes to a child that reads it all.
  * @property {(file: string) => Promise<string>} run Runs a command for its text.
  * @property {(file: string, api: "own" | "node") => (() => string) | Promise<() => string>} runSync Gives what runs a command for
@@ -34,6 +35,8 @@ const BLOCK = 65536;
 /** How many children are ended in a row, and how often before it counts. */
 const VICTIMS = 50;
 const WARM_BATCHES = 2;
+/** By then what moves chunks is compiled. */
+const WARM_MIB = 256;
 const LEAST_BATCHES = 3;
 const MOST_BATCHES = 10;
 
@@ -180,7 +183,7 @@ const TASKS = {
 
   receive: (adapter, p) =>
     throughput(p, async (mib) => {
-      const bytes = await adapter.receive(p.child, mib, p.kind);
+      const bytes = await adapter.receive(p.child, mib, p.kind, p.buffer);
       if (bytes !== mib * 2 ** 20) throw new Error(`${bytes} bytes of ${mib} MiB`);
     }),
 
@@ -350,7 +353,7 @@ async function startingWith(module, times) {
 }
 
 async function throughput(p, move) {
-  await move(16);
+  await move(WARM_MIB);
   const begin = now();
   await move(p.mib);
   return { gbps: (p.mib * 2 ** 20) / (now() - begin) / 1e6 };

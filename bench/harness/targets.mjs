@@ -88,6 +88,9 @@ export const targets = [
   },
   ahead("CPU time of an exit, 10,000 alive: Node's, ours = 1", "exits-alive", "cpu-10000", "node", 20),
   ...throughput("receive", "child to parent", 0.9),
+  ...Object.entries(KINDS).map(([kind, name]) =>
+    against(`child to parent, into one buffer, ${name}: rate, C = 1`, "throughput", `into-${kind}`, "c", { atLeast: 0.9 }),
+  ),
   ...throughput("send", "parent to child", 0.85),
   {
     what: "200 MiB of bytes captured: rate, C = 1",
