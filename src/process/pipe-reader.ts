@@ -172,7 +172,9 @@ export class PipeReader implements Side, Reading {
 
   /** Whether there is something to read that our reader, slow as it is, has yet to take. Nobody's reader is not slow. */
   get backlogged(): boolean {
-    return !this.#over && !this.#wanting && this.#ready && this.#sink !== undefined;
+    if (this.#over || this.#wanting || !this.#ready || this.#sink === undefined) return false;
+    // It may be empty: after much it is taken for ready until a read has found nothing.
+    return this.#hungUp || this.#end.available() !== 0;
   }
 
   /** Has arriving bytes noticed, also while nobody reads. */

@@ -126,3 +126,17 @@ test("an idle child that ignores the polite signal is killed after forceKillAfte
   assert.equal(result.reason, "idle");
   assert.equal(result.exit.kind === "killed" && result.exit.signal, "SIGKILL");
 });
+
+test("a reader that has taken all there is, and asks for no more, leaves the child its silence", async () => {
+  // Each fits into the pipe: by one read that is much, by one as large as it was asked for, and by a small one.
+  for (const bytes of [40_000, 65_536, 1000]) {
+    const child = await launch(act, ["fill", "1", `${bytes}`, "say", "2", "written", "pause"], { idleTimeout: 300 });
+    assert.equal(await lineOf(child.stderr), "written");
+    const iterator = child.stdout[Symbol.asyncIterator]();
+    for (let left = bytes; left > 0; left -= (await iterator.next()).value.length);
+    assert.equal((await child.exited).kind, "killed");
+    assert.equal(child.reason, "idle");
+    await iterator.return?.();
+    await child.closed;
+  }
+});
