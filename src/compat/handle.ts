@@ -84,9 +84,7 @@ export class ProcessHandle implements Handle {
     this.pid = launched.pid;
     const child: Child = new Child({
       launched,
-      command: file,
-      args: args.slice(1),
-      cwd: cwd ?? undefined,
+      told: { command: file, args: args.slice(1), cwd: cwd ?? undefined },
       life: this.#added.life,
       data: undefined,
       onExit: (exit) => this.#ended(exit),

@@ -238,8 +238,9 @@ export abstract class Steps {
     checkReached(this.#reached);
     writer.reset();
     emit(writer);
+    writer.layOut(slots, 0, targets);
     endWithoutExec(writer);
-    const { answer } = this.#reached.link.request(REQUEST.step, writer.finish(slots, 0, targets));
+    const { answer } = this.#reached.link.request(REQUEST.step, writer.finish());
     return this.#result(await answer, subject);
   }
 

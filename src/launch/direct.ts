@@ -10,13 +10,13 @@ import { compile, type Program } from "../program/compile.js";
 import { type Command, makePlan, type Planned, planCommand } from "../program/make-plan.js";
 import type { NamespacePlan } from "../program/namespaces.js";
 import type { ProgramOptions } from "../program/options.js";
-import type { Plan } from "../program/plan.js";
+import type { Input, Plan } from "../program/plan.js";
 import { NotOpenError, type StdioDefaults } from "../program/stdio.js";
 import { checkPath } from "../program/validate.js";
 import { ProgramWriter } from "../program/writer.js";
 import { facts } from "./facts.js";
 import { LAUNCH, launchError, notOpen, notWatched, nowhereToSearch } from "./failure.js";
-import type { Cleanup, Enclosure, Launched } from "./launcher.js";
+import type { Cleanup, Enclosure, Launched, LaunchedPipe } from "./launcher.js";
 
 const writer = new ProgramWriter();
 /** errno, step, detail, signal, count, and an errno for each candidate: PROGRAM_TRIED_MAX. */
@@ -33,7 +33,12 @@ const FLAG = { lasting: 1, unwatched: 2, endsGiven: 4 } as const;
  */
 export function plan(file: unknown, args: unknown, options: ProgramOptions, defaults: StdioDefaults): Planned {
   checkPermission();
-  const planned = open(file, () => makePlan(file, args, options, facts, defaults));
+  let planned: Planned;
+  try {
+    planned = makePlan(file, args, options, facts, defaults);
+  } catch (error) {
+    throw asFailure(error, file);
+  }
   if (planned.plan.candidates.length === 0) throw nowhereToSearch(planned.plan);
   return planned;
 }
@@ -41,17 +46,16 @@ export function plan(file: unknown, args: unknown, options: ProgramOptions, defa
 /** Makes the plan of a command that is settled. Throws what plan() does. */
 export function planExec(command: Command, options: ProgramOptions, defaults: StdioDefaults): Planned {
   checkPermission();
-  return open(command.file, () => planCommand(command, options, facts, defaults));
+  try {
+    return planCommand(command, options, facts, defaults);
+  } catch (error) {
+    throw asFailure(error, command.file);
+  }
 }
 
 /** A source fd that isn't open is a failure of the world. */
-function open(file: unknown, make: () => Planned): Planned {
-  try {
-    return make();
-  } catch (error) {
-    if (error instanceof NotOpenError) throw notOpen({ file: checkPath(file, "file") }, error.fd, error.option);
-    throw error;
-  }
+function asFailure(error: unknown, file: unknown): unknown {
+  return error instanceof NotOpenError ? notOpen({ file: checkPath(file, "file") }, error.fd, error.option) : error;
 }
 
 /**
@@ -64,11 +68,19 @@ export function launch({ plan }: Planned, cleanup: Cleanup, enclosure?: Enclosur
   const { inputs, given } = plan.setup.fds;
   const room = run(watching(plan).native, plan, cleanup, thread | (given ? FLAG.endsGiven : 0), enclosure);
   const launched: Launched = { index: room[0] as number, pid: room[1] as number, pipes: [] };
-  if (given) launched.ends = inputs.map((_, i) => room[2 + i] as number);
-  else launched.pipes = inputs.map(({ kind, target, size }, i) => ({ index: room[2 + i] as number, target, kind, size }));
+  if (given) launched.ends = [];
+  for (let i = 0; i < inputs.length; i++) {
+    const told = room[2 + i] as number;
+    if (launched.ends !== undefined) launched.ends.push(told);
+    else launched.pipes.push(pipeOf(inputs[i] as Input, told));
+  }
   if (enclosure?.keeper === undefined) return launched;
   const [index, socket, pid] = room.subarray(2 + inputs.length) as unknown as [number, number, number];
   return { ...launched, keeper: { index, socket, pid } };
+}
+
+function pipeOf({ kind, target, size }: Input, index: number): LaunchedPipe {
+  return { index, target, kind, size };
 }
 
 /**

@@ -34,7 +34,7 @@ export interface Launched {
   pid: number;
   pipes: LaunchedPipe[];
   /** Our ends of the inputs, where they are the caller's: fds, non-blocking and close-on-exec. */
-  ends?: readonly number[] | undefined;
+  ends?: number[] | undefined;
   /** Its parent, if that is a keeper. */
   keeper?: LaunchedKeeper | undefined;
 }

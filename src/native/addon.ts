@@ -199,9 +199,11 @@ export function builtin(name: string): unknown {
   return createRequire(import.meta.url)(name);
 }
 
+/** Node's permission model, which is there from the start of the process or never. */
+const { permission } = process as { permission?: { has(scope: string): boolean } };
+
 /** Throws where Node's permission model forbids children. It may be dropped at run time, so each spawn asks. */
 export function checkPermission(): void {
-  const permission = (process as { permission?: { has(scope: string): boolean } }).permission;
   if (permission === undefined || permission.has("child")) return;
   throw Object.assign(new Error("Access to this API has been restricted: brood needs --allow-child-process"), {
     code: "ERR_ACCESS_DENIED",

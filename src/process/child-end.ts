@@ -24,11 +24,18 @@ const SIGKILL = 9;
 /** Looking through /proc is a courtesy, and must not hold up an end. */
 const REASONABLE_MS = 500;
 
+/** What messages and results tell of a child. */
+export interface Told {
+  readonly command: string;
+  readonly args: readonly string[];
+  /** The directory that it was started in, if one was asked for. */
+  readonly cwd: string | undefined;
+}
+
 /** What comes to its end. */
 export interface ChildParts {
   readonly pid: number;
-  /** What messages tell of it. */
-  readonly told: { command: string; args: readonly string[]; cwd: string | undefined };
+  readonly told: Told;
   readonly entry: ChildEntry;
   readonly pipes: ChildPipes;
   readonly hold: LoopHold;
@@ -45,7 +52,8 @@ export class ChildEnd implements Mortal, EndsWithUs {
   readonly #parts: ChildParts;
   readonly #termination: Termination;
   readonly #exited = new Settling<ExitState>();
-  readonly #cleared = new Settling<void>();
+  /** Only of one that is contained. */
+  readonly #cleared: Settling<void> | undefined;
   readonly #closed = new Settling<ExitState>();
   #waits: ChildWaits | undefined;
   #exit: ExitState | undefined;
@@ -59,6 +67,7 @@ export class ChildEnd implements Mortal, EndsWithUs {
   constructor(parts: ChildParts) {
     this.pid = parts.pid;
     this.#parts = parts;
+    if (parts.containment !== undefined) this.#cleared = new Settling();
     this.#termination = new Termination(parts.life, this);
     if (parts.life.cleanup) addLive(this);
   }
@@ -91,7 +100,7 @@ export class ChildEnd implements Mortal, EndsWithUs {
 
   /** Whether every pipe came to its end by itself; null before `closed`. */
   get drained(): boolean | null {
-    return this.#closedAt === undefined ? null : this.#drained;
+    return this.#termination.state === "closed" ? this.#drained : null;
   }
 
   /** Who held the pipes that were cut. */
@@ -99,7 +108,7 @@ export class ChildEnd implements Mortal, EndsWithUs {
     return this.#heldBy;
   }
 
-  /** Milliseconds from the spawn to `closed`, or to now. */
+  /** Milliseconds from the spawn to `closed`, or to now, also where nobody asked for `closed` before it was settled. */
   get durationMs(): number {
     return (this.#closedAt ?? performance.now()) - this.#parts.startedAt;
   }
@@ -194,7 +203,7 @@ export class ChildEnd implements Mortal, EndsWithUs {
 
   /** Nothing that is contained with it lives any more, or nothing that can be ended. */
   cleared(): void {
-    this.#cleared.settle();
+    this.#cleared?.settle();
     this.#termination.cleared();
     if (this.#exit !== undefined) removeLive(this);
     if (this.#parts.pipes.open === 0) this.#termination.ended();
@@ -236,7 +245,7 @@ export class ChildEnd implements Mortal, EndsWithUs {
   async #terminate(cause: Cause): Promise<ExitState> {
     if (this.#lives) this.#termination.begin(cause);
     const exit = await this.exited;
-    if (this.#parts.containment?.over === false) await this.#cleared.promise;
+    if (this.#parts.containment?.over === false) await this.#cleared?.promise;
     return exit;
   }
 
@@ -290,7 +299,8 @@ export class ChildEnd implements Mortal, EndsWithUs {
 
   close(): void {
     const { pipes, hold } = this.#parts;
-    this.#closedAt = performance.now();
+    // The clock is not free, and who asks how long it took has asked for this end.
+    if (this.#closed.wanted) this.#closedAt = performance.now();
     hold.end();
     this.#closed.settle(this.#exit as ExitState);
     pipes.context?.emitDestroy();

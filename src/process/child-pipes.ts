@@ -27,6 +27,12 @@ interface Pipe {
   claimed: boolean;
 }
 
+/** Whose pipes they are. */
+interface PipesOwner {
+  /** The last of them has been closed. */
+  pipesClosed(): void;
+}
+
 const readingOf = ({ captured, reader }: Pipe): Reading | undefined => captured ?? reader;
 
 /** The two sides of one of the child's fds, as far as there are. */
@@ -35,20 +41,37 @@ export interface PipeSides {
   writer: PipeWriter | undefined;
 }
 
+/** The streams of a child's fds by number. A stream is made when it is first got. */
+export interface ChildFds {
+  /** The stream over our end of that fd, undefined if we have none. */
+  get(fd: number): ChildStream | undefined;
+  /** Whether we have an end of that fd. No stream is made. */
+  has(fd: number): boolean;
+  /** The numbers of the child's fds that we have an end of. */
+  keys(): IterableIterator<number>;
+}
+
 export class ChildPipes {
   /** In which the streams' callbacks run: that of the spawn. There is none without pipes. */
   readonly context: AsyncResource | undefined;
+  /** Its streams, as the user gets them. */
+  readonly fds: ChildFds;
   readonly #pipes: Pipe[] = [];
   #open: number;
+  #owner: PipesOwner | undefined;
 
-  /** `onClosed` is called when the last end has been closed; not if there never was one. */
-  constructor(monitor: Monitor, launched: readonly LaunchedPipe[], onClosed: () => void) {
+  constructor(monitor: Monitor, launched: readonly LaunchedPipe[]) {
     this.#open = launched.length;
+    this.fds = {
+      get: (fd) => this.stream(fd) ?? undefined,
+      has: (fd) => this.has(fd),
+      keys: () => this.targets(),
+    };
     if (launched.length === 0) return;
     const context = new AsyncResource("BROOD_CHILD", { requireManualDestroy: true });
     this.context = context;
     const closed = (): void => {
-      if (--this.#open === 0) onClosed();
+      if (--this.#open === 0) this.#owner?.pipesClosed();
     };
     for (const { index, target, kind, size } of launched) {
       const end = new PipeEnd(monitor, index, target, kind, context, closed);
@@ -56,6 +79,11 @@ export class ChildPipes {
       const writer = end.writable ? new PipeWriter(end, size) : undefined;
       this.#pipes.push({ target, end, reader, writer, captured: undefined, stream: undefined, claimed: false });
     }
+  }
+
+  /** Says who is told when the last end has been closed; nobody is, if there never was one. */
+  set owner(owner: PipesOwner) {
+    if (this.#open > 0) this.#owner = owner;
   }
 
   #of(target: number): Pipe | undefined {
@@ -192,4 +220,17 @@ export class ChildPipes {
       else readingOf(pipe)?.close();
     }
   }
+}
+
+/** A child that has none is like any other that has none. */
+let none: ChildPipes | undefined;
+
+/** Gives the ends of one child's fds. */
+export function pipesOf(monitor: Monitor, launched: readonly LaunchedPipe[]): ChildPipes {
+  if (launched.length > 0) return new ChildPipes(monitor, launched);
+  if (none === undefined) {
+    none = new ChildPipes(monitor, launched);
+    Object.freeze(none.fds);
+  }
+  return none;
 }

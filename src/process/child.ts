@@ -12,9 +12,9 @@ import { type Signal, signalNumber } from "../kernel/signals.js";
 import type { Launched } from "../launch/launcher.js";
 import { checkNames } from "../program/validate.js";
 import type { ChildState, ContainmentVerdict, Descendant, ExitState } from "../states.js";
-import { ChildEnd } from "./child-end.js";
-import { ChildPipes, type PipeSides } from "./child-pipes.js";
-import type { ChildStream, StderrOf, StdinOf, StdoutOf } from "./child-types.js";
+import { ChildEnd, type Told } from "./child-end.js";
+import { type ChildFds, type ChildPipes, type PipeSides, pipesOf } from "./child-pipes.js";
+import type { StderrOf, StdinOf, StdoutOf } from "./child-types.js";
 import { ANY_CHANGE, checkSignal, readWait, type WaitOptions } from "./child-waits.js";
 import { describeCommand } from "./ending.js";
 import { ChildEntry } from "./entry.js";
@@ -22,29 +22,17 @@ import { LoopHold } from "./loop-hold.js";
 import type { Life, SpawnOptions } from "./options.js";
 import { type Collected, collectOutput, type OutputOptions } from "./output.js";
 
-/** The streams of a child's fds by number. A stream is made when it is first got. */
-export interface ChildFds {
-  /** The stream over our end of that fd, undefined if we have none. */
-  get(fd: number): ChildStream | undefined;
-  /** Whether we have an end of that fd. No stream is made. */
-  has(fd: number): boolean;
-  /** The numbers of the child's fds that we have an end of. */
-  keys(): IterableIterator<number>;
-}
-
 /** What a child is made from. */
 export interface ChildInit {
   launched: Launched;
-  command: string;
-  args: string[];
-  /** The directory that it was started in, if one was asked for. */
-  cwd: string | undefined;
+  /** What messages and results tell of it. */
+  told: Told;
   life: Life;
   data: Uint8Array | undefined;
   /** When its start began, a time of performance.now(): it may have run for a while when this is made. Default: now. */
   startedAt?: number;
   /** Called when it has been reaped. Must not throw. */
-  onExit?: (exit: ExitState) => void;
+  onExit?: ((exit: ExitState) => void) | undefined;
   /** What holds all that it starts. */
   containment?: Containment | undefined;
 }
@@ -75,35 +63,37 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
   #collected = false;
 
   /** @internal Use `spawn`. */
-  constructor({ launched, command, args, cwd, life, data, onExit, containment, startedAt = performance.now() }: ChildInit) {
+  constructor({ launched, told, life, data, onExit, containment, startedAt = performance.now() }: ChildInit) {
     const { pid } = launched;
     const events = monitor();
     this.pid = pid;
-    this.command = command;
-    this.args = args;
+    this.command = told.command;
+    this.args = told.args;
     const entry = new ChildEntry(events, launched.index, this);
     const hold = new LoopHold(events);
-    const pipes = new ChildPipes(events, launched.pipes, () => this.#end.pipesClosed());
+    const pipes = pipesOf(events, launched.pipes);
     this.#entry = entry;
     this.#hold = hold;
     this.#pipes = pipes;
     this.#containment = containment;
     this.#maxOutput = life.maxOutput;
-    this.fds = {
-      get: (fd) => pipes.stream(fd) ?? undefined,
-      has: (fd) => pipes.has(fd),
-      keys: () => pipes.targets(),
-    };
+    this.fds = pipes.fds;
     if (life.idleTimeout > 0) pipes.watch();
-    const end = new ChildEnd({ pid, told: { command, args, cwd }, entry, pipes, hold, life, containment, onExit, startedAt });
+    const end = new ChildEnd({ pid, told, entry, pipes, hold, life, containment, onExit, startedAt });
     this.#end = end;
-    containment?.attach({
-      pid,
-      onEvent: (events, base) => this.onEvent(events, base),
-      cleared: () => end.cleared(),
-    });
+    pipes.owner = end;
+    // No closure here: each spawn would pay for what only a contained one needs.
+    if (containment !== undefined) this.#attach(containment);
     if (life.detached) hold.unref();
     if (data !== undefined) pipes.feed(data);
+  }
+
+  #attach(containment: Containment): void {
+    containment.attach({
+      pid: this.pid,
+      onEvent: (events, base) => this.onEvent(events, base),
+      cleared: () => this.#end.cleared(),
+    });
   }
 
   /** Our end of fd 0, null if we have none. */

@@ -85,9 +85,7 @@ export class Monitor {
     const launched = { index, pid, pipes: [] };
     const child = new Child({
       launched,
-      command,
-      args,
-      cwd: undefined,
+      told: { command, args, cwd: undefined },
       life,
       data: undefined,
       containment: undefined,

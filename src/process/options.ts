@@ -148,6 +148,8 @@ const RUN_ONLY = Object.keys({ input: 0, encoding: 0, reject: 0 } satisfies Reco
 /** All options of `run`. */
 export const RUN_OPTION_NAMES: readonly string[] = [...SPAWN_OPTION_NAMES, ...RUN_ONLY];
 
+const SIGTERM = 15;
+
 /** The longest time that a timer can wait. */
 const MOST_MS = 0x7fffffff;
 
@@ -182,7 +184,7 @@ export function readLife(options: SpawnOptions, drainDefault: DrainPlan): Life {
     idleTimeout: idleTimeout === undefined ? 0 : checkMs(idleTimeout, "options.idleTimeout"),
     drain: drain === undefined ? drainDefault : readDrain(drain),
     maxOutput: readMaxOutput(options.maxOutput),
-    killSignal: signalNumber(killSignal ?? "SIGTERM", "options.killSignal"),
+    killSignal: killSignal === undefined ? SIGTERM : signalNumber(killSignal, "options.killSignal"),
     forceKillAfterDelay:
       forceKillAfterDelay === undefined
         ? 5000

@@ -2,20 +2,26 @@
 export class Settling<T> {
   #promise: Promise<T> | undefined;
   #resolve: ((value: T) => void) | undefined;
-  #value: { value: T } | undefined;
+  #value: T | undefined;
+  #settled = false;
 
   get promise(): Promise<T> {
-    this.#promise ??=
-      this.#value !== undefined
-        ? Promise.resolve(this.#value.value)
-        : new Promise((resolve) => {
-            this.#resolve = resolve;
-          });
+    this.#promise ??= this.#settled
+      ? Promise.resolve(this.#value as T)
+      : new Promise((resolve) => {
+          this.#resolve = resolve;
+        });
     return this.#promise;
   }
 
+  /** Whether anybody has asked for it. */
+  get wanted(): boolean {
+    return this.#promise !== undefined;
+  }
+
   settle(value: T): void {
-    this.#value = { value };
+    this.#value = value;
+    this.#settled = true;
     this.#resolve?.(value);
   }
 }

@@ -13,6 +13,7 @@ import type { Plan } from "../program/plan.js";
 import type { StdioDefaults } from "../program/stdio.js";
 import type { Text } from "../program/writer.js";
 import { Child } from "./child.js";
+import type { Told } from "./child-end.js";
 import { describeCommand } from "./ending.js";
 import {
   DRAIN_TO_THE_END,
@@ -70,26 +71,53 @@ export function prepare(
   defaults: StdioDefaults,
   drain: DrainPlan,
 ): Prepared {
+  const parts = prepareParts(file, args, options, defaults, drain);
+  return {
+    planned: parts.planned,
+    cleanup: parts.cleanup,
+    life: parts.life,
+    checkAborted: () => checkAborted(parts),
+    child: (launched, containment) => childOf(parts, launched, containment),
+  };
+}
+
+/** The same without functions, which would be made for each spawn. */
+interface Parts {
+  readonly planned: Planned;
+  readonly cleanup: Cleanup;
+  readonly life: Life;
+  readonly told: Told;
+  /** What is written to fd 0. */
+  readonly data: Uint8Array | undefined;
+  readonly startedAt: number;
+}
+
+function prepareParts(file: unknown, args: unknown, options: SpawnOptions, defaults: StdioDefaults, drain: DrainPlan): Parts {
   const life = readLife(options, drain);
   const planned = plan(file, args, life.detached ? { ...options, session: true } : options, defaults);
-  const { command, args: words, cwd } = commandOf(planned.plan);
-  const checkAborted = (): void => {
-    if (life.signal?.aborted) throw notStarted(command, words, life.signal);
-  };
-  checkAborted();
-  const data = typeof planned.data === "string" ? Buffer.from(planned.data) : planned.data;
-  // The launch counts: a command that a keeper has cloned runs before we know.
-  const startedAt = performance.now();
-  return {
+  const parts = {
     planned,
     cleanup: {
       signal: life.cleanup ? life.killSignal : 0,
       grace: life.forceKillAfterDelay === false ? -1 : life.forceKillAfterDelay,
     },
     life,
-    checkAborted,
-    child: (launched, containment) => new Child({ launched, command, args: words, cwd, life, data, containment, startedAt }),
+    told: commandOf(planned.plan),
+    data: typeof planned.data === "string" ? Buffer.from(planned.data) : planned.data,
+    // The launch counts: a command that a keeper has cloned runs before we know.
+    startedAt: performance.now(),
   };
+  checkAborted(parts);
+  return parts;
+}
+
+function checkAborted({ life, told }: Parts): void {
+  if (life.signal?.aborted) throw notStarted(told, life.signal);
+}
+
+function childOf(parts: Parts, launched: Launched, containment: Containment | undefined): Child<SpawnOptions> {
+  const { told, life, data, startedAt } = parts;
+  return new Child({ launched, told, life, data, onExit: undefined, containment, startedAt });
 }
 
 /** Starts a child with checked option names. Shared with `run`, which has other defaults. */
@@ -100,11 +128,11 @@ export function start(
   defaults: StdioDefaults,
   drain: DrainPlan,
 ): Child<SpawnOptions> {
-  const prepared = prepare(file, args, options, defaults, drain);
-  const { planned, cleanup, life } = prepared;
-  if (!life.contain) return prepared.child(launch(planned, cleanup));
+  const parts = prepareParts(file, args, options, defaults, drain);
+  const { planned, cleanup, life } = parts;
+  if (!life.contain) return childOf(parts, launch(planned, cleanup), undefined);
   const started = launchContained(planned, cleanup, life.contain);
-  return prepared.child(started.launched, started.containment);
+  return childOf(parts, started.launched, started.containment);
 }
 
 /** The same by a launcher that does not block. Aborted meanwhile: the child is killed and reaped first. */
@@ -133,8 +161,8 @@ export async function unlessAborted(prepared: Prepared, child: Child<SpawnOption
   return child;
 }
 
-function notStarted(command: string, args: readonly string[], signal: AbortSignal): AbortError {
-  return new AbortError(`${describeCommand({ command, args })} was not started: the signal has aborted already`, signal.reason);
+function notStarted(told: Told, signal: AbortSignal): AbortError {
+  return new AbortError(`${describeCommand(told)} was not started: the signal has aborted already`, signal.reason);
 }
 
 /** Gives what messages and results tell of a command. */

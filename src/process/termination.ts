@@ -49,30 +49,40 @@ export class Termination {
   readonly #child: Mortal;
   #state: LifeState = "running";
   #cause: Cause | undefined;
-  #timeout: NodeJS.Timeout | undefined;
-  #grace: NodeJS.Timeout | undefined;
-  #outlived: NodeJS.Timeout | undefined;
-  #drain: NodeJS.Timeout | undefined;
-  #idle: Quiet | undefined;
-  #drainIdle: Quiet | undefined;
-  #onAbort: (() => void) | undefined;
+  /** Made when the first is started: most children need none. */
+  #clocks: Clocks | undefined;
 
   /** Starts the clocks and listens to the signal. */
   constructor(life: Life, child: Mortal) {
     this.#life = life;
     this.#child = child;
     const { timeout, idleTimeout, signal } = life;
-    if (timeout > 0) this.#timeout = setTimeout(() => this.begin({ reason: "timeout", ms: timeout }), timeout).unref();
-    if (idleTimeout > 0)
-      this.#idle = new Quiet(
-        idleTimeout,
-        () => child.lastActivity(),
-        () => this.#onIdle(idleTimeout),
-      );
-    if (signal !== undefined) {
-      this.#onAbort = () => this.begin({ reason: "aborted", because: signal.reason });
-      signal.addEventListener("abort", this.#onAbort, { once: true });
-    }
+    if (timeout > 0) this.#startTimeout(timeout);
+    if (idleTimeout > 0) this.#startIdle(idleTimeout);
+    if (signal !== undefined) this.#listen(signal);
+  }
+
+  #clock(): Clocks {
+    this.#clocks ??= new Clocks();
+    return this.#clocks;
+  }
+
+  #startTimeout(ms: number): void {
+    this.#clock().timeout = setTimeout(() => this.begin({ reason: "timeout", ms }), ms).unref();
+  }
+
+  #startIdle(ms: number): void {
+    this.#clock().idle = new Quiet(
+      ms,
+      () => this.#child.lastActivity(),
+      () => this.#onIdle(ms),
+    );
+  }
+
+  #listen(signal: AbortSignal): void {
+    const onAbort = (): void => this.begin({ reason: "aborted", because: signal.reason });
+    this.#clock().onAbort = onAbort;
+    signal.addEventListener("abort", onAbort, { once: true });
   }
 
   get state(): LifeState {
@@ -172,17 +182,17 @@ export class Termination {
   /** One grace period for all: what the command has left of it, those that it leaves behind have. */
   #startGrace(): void {
     const { forceKillAfterDelay } = this.#life;
-    if (forceKillAfterDelay === false || this.#grace !== undefined) return;
-    this.#grace = setTimeout(() => this.#dispatch("graceOver"), forceKillAfterDelay).unref();
+    if (forceKillAfterDelay === false || this.#clocks?.grace !== undefined) return;
+    this.#clock().grace = setTimeout(() => this.#dispatch("graceOver"), forceKillAfterDelay).unref();
   }
 
   #outlive(): void {
     if (this.#life.contain?.descendants !== "kill") return;
-    this.#outlived = setTimeout(() => this.#dispatch("graceOver"), OUTLIVED_MS).unref();
+    this.#clock().outlived = setTimeout(() => this.#dispatch("graceOver"), OUTLIVED_MS).unref();
   }
 
   #clear(): void {
-    clearTimeout(this.#outlived);
+    clearTimeout(this.#clocks?.outlived);
     this.#attempt(() => this.#child.signalLeft(this.#life.killSignal));
     this.#startGrace();
     if (this.#life.killSignal === SIGKILL) this.#dispatch("graceOver");
@@ -204,7 +214,7 @@ export class Termination {
   }
 
   #startDraining(): void {
-    clearTimeout(this.#outlived);
+    if (this.#clocks !== undefined) clearTimeout(this.#clocks.outlived);
     // Somebody wanted its end, which has been waiting for what was contained with it.
     if (this.#cause !== undefined) {
       this.#dispatch("asked");
@@ -213,8 +223,8 @@ export class Termination {
     const { timeout, idle, then } = this.#life.drain;
     if (then === "wait" || !this.#child.held()) return;
     const over = (): void => this.#dispatch("drainOver");
-    if (timeout !== undefined) this.#drain = setTimeout(over, timeout).unref();
-    if (idle !== undefined) this.#drainIdle = new Quiet(idle, () => this.#child.lastActivity(), over);
+    if (timeout !== undefined) this.#clock().drain = setTimeout(over, timeout).unref();
+    if (idle !== undefined) this.#clock().drainIdle = new Quiet(idle, () => this.#child.lastActivity(), over);
   }
 
   #cut(): void {
@@ -227,15 +237,30 @@ export class Termination {
   }
 
   #close(): void {
-    clearTimeout(this.#timeout);
-    clearTimeout(this.#grace);
-    clearTimeout(this.#outlived);
-    clearTimeout(this.#drain);
-    this.#idle?.stop();
-    this.#drainIdle?.stop();
-    if (this.#onAbort !== undefined) this.#life.signal?.removeEventListener("abort", this.#onAbort);
-    this.#onAbort = undefined;
+    this.#clocks?.stop(this.#life.signal);
     this.#child.close();
+  }
+}
+
+/** What runs, and listens, until it has come to its end. */
+class Clocks {
+  timeout: NodeJS.Timeout | undefined;
+  grace: NodeJS.Timeout | undefined;
+  outlived: NodeJS.Timeout | undefined;
+  drain: NodeJS.Timeout | undefined;
+  idle: Quiet | undefined;
+  drainIdle: Quiet | undefined;
+  onAbort: (() => void) | undefined;
+
+  stop(signal: AbortSignal | undefined): void {
+    clearTimeout(this.timeout);
+    clearTimeout(this.grace);
+    clearTimeout(this.outlived);
+    clearTimeout(this.drain);
+    this.idle?.stop();
+    this.drainIdle?.stop();
+    if (this.onAbort !== undefined) signal?.removeEventListener("abort", this.onAbort);
+    this.onAbort = undefined;
   }
 }
 

@@ -17,7 +17,7 @@ const INVALID = Symbol("invalid");
 export function commonSetup(
   options: ProgramOptions,
   defaults: StdioDefaults,
-  make: (words: ProgramOptions) => Setup,
+  make: (words: ProgramOptions, defaults: StdioDefaults) => Setup,
 ): Setup | undefined {
   if (!hasOnlyWords(options)) return undefined;
   const stdin = entryOf(options.stdio, 0, options.stdin) ?? defaults[0];
@@ -26,7 +26,7 @@ export function commonSetup(
   const words = [COMMON_WORDS.indexOf(stdin), COMMON_WORDS.indexOf(stdout), COMMON_WORDS.indexOf(stderr)] as const;
   if (words[0] < 0 || words[1] < 0 || words[2] < 0) return undefined;
   const number = (words[0] * COMMON_WORDS.length + words[1]) * COMMON_WORDS.length + words[2];
-  common[number] ??= { ...make({ stdin, stdout, stderr } as ProgramOptions), common: true };
+  common[number] ??= { ...make({ stdin, stdout, stderr } as ProgramOptions, defaults), common: true };
   return common[number];
 }
 

@@ -61,8 +61,6 @@ export function groupName(group: number): string {
 /** The steps up to exec, which is all of a program that does not depend on what is executed. */
 interface Steps {
   beginning: Beginning;
-  slots: number;
-  targets: number[];
   inputs: Int32Array;
   subjects: Subject[];
 }
@@ -110,16 +108,16 @@ export function compile(plan: Plan, writer: ProgramWriter, elsewhere?: Elsewhere
       (environment.extend ? EXTEND_ENVIRONMENT : 0) |
       (firstCandidate === true ? FIRST_CANDIDATE : 0) |
       (setup.byFd === undefined ? 0 : EXEC_BY_FD);
-    writer.op("EXEC", BUSY_RETRIES, words.offset, variables.offset, files, flags);
+    writer.exec(BUSY_RETRIES, words, variables, files, flags);
   }
-  return { bytes: writer.finish(steps.slots, inputs.length, steps.targets), inputs, subjects };
+  return { bytes: writer.finish(), inputs, subjects };
 }
 
-/** Ends a program that is not to exec: an EXEC, as every program, that is not meant to be done. */
+/** Ends a program that is not to exec, and has been laid out: an EXEC, as every program, that is not meant to be done. */
 export function endWithoutExec(writer: ProgramWriter): void {
   const words = writer.table([]);
   const variables = writer.table([]);
-  writer.op("EXEC", 0, words.offset, variables.offset, writer.table(["/"]));
+  writer.exec(0, words, variables, writer.table(["/"]));
 }
 
 function stepsHere(setup: Setup, writer: ProgramWriter): Steps {
@@ -175,7 +173,7 @@ function compileSetup(setup: Setup, writer: ProgramWriter, elsewhere: Elsewhere 
   subjects.push({ operation: "EXEC" });
 
   const targets = elsewhere?.part === "exec" ? [] : setup.fds.entries.map((entry) => entry.target);
-  return { beginning: writer.keep(), slots, targets, inputs: Int32Array.from(inputs.list), subjects };
+  return { beginning: writer.layOut(slots, inputs.list.length, targets), inputs: Int32Array.from(inputs.list), subjects };
 }
 
 type SetSignals = (operation: Operation, signals: SignalSet) => void;

@@ -25,8 +25,16 @@ class Inherited implements Environment {
   readonly extend = true;
   readonly entries = NOTHING;
   readonly #facts: Facts;
+  /** It holds nothing of one spawn, and whom it asks stays the same. */
+  static #last: Inherited | undefined;
 
-  constructor(facts: Facts) {
+  static from(facts: Facts): Inherited {
+    let last = Inherited.#last;
+    if (last === undefined || last.#facts !== facts) last = Inherited.#last = new Inherited(facts);
+    return last;
+  }
+
+  private constructor(facts: Facts) {
     this.#facts = facts;
   }
 
@@ -39,7 +47,7 @@ export function planEnvironment(options: ProgramOptions, facts: Facts): Environm
   const extend = options.extendEnv === undefined ? true : checkBoolean(options.extendEnv, "options.extendEnv");
   const workers = extend ? facts.environment() : undefined;
   if (options.env === undefined && extend && workers === undefined) {
-    return new Inherited(facts);
+    return Inherited.from(facts);
   }
   const pairs = pairsOf(options.env);
   if (workers === undefined) {

@@ -47,7 +47,7 @@ export function makePlan(file: unknown, args: unknown, options: ProgramOptions, 
   }
   const environment = planEnvironment(options, facts);
   const candidates = candidatesFor(executable, options, environment);
-  const common = commonSetup(options, defaults, (words) => planSetup(words, NO_FACTS, defaults).setup);
+  const common = commonSetup(options, defaults, planWords);
   const { setup, data } = common === undefined ? planSetup(options, facts, defaults) : { setup: common, data: undefined };
   return { plan: { file: executable, argv, candidates, environment, setup }, data };
 }
@@ -67,6 +67,10 @@ const NO_FACTS: Facts = {
   unprivilegedEffectiveUid: () => undefined,
   environment: () => undefined,
 };
+
+function planWords(words: ProgramOptions, defaults: StdioDefaults): Setup {
+  return planSetup(words, NO_FACTS, defaults).setup;
+}
 
 function planSetup(options: ProgramOptions, facts: Facts, defaults: StdioDefaults): { setup: Setup; data: Text | undefined } {
   const { map, data } = planStdio(options, defaults, facts.isOpen);

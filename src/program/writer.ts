@@ -2,8 +2,8 @@
  * Writes the flat buffer of a child program: struct program_header, struct program_op and their
  * data, as native/child_program.h defines them. Little-endian, like every Linux that brood builds on.
  *
- * Layout: header, data in the order of writing, slots, targets, operations, eight NULs (the last byte
- * of a program is 0, so that every string in it ends).
+ * Layout: header, data in the order of writing, slots, targets, all operations but exec and room for that, exec's data, eight
+ * NULs (the last byte of a program is 0, so that every string in it ends). So what comes before exec can be kept as it is.
  */
 
 import { CODE, type Operation } from "./operations.js";
@@ -14,6 +14,7 @@ export type Text = string | Uint8Array;
 const MAGIC = 0x31647262;
 const HEADER_SIZE = 40;
 const WORDS_PER_OP = 6;
+const OP_SIZE = WORDS_PER_OP * 4;
 /** The longest string that is encoded here. */
 const SHORT = 256;
 const encoder = new TextEncoder();
@@ -26,10 +27,12 @@ interface Span {
 
 const NO_DATA: Span = { offset: 0, size: 0 };
 
-/** What a writer holds after some steps: other programs can be continued from there. */
+/** A program up to exec, as it was laid out: other programs can be continued from there. */
 export interface Beginning {
+  /** All but the size of the whole. */
   readonly bytes: Uint8Array;
-  readonly ops: readonly number[];
+  /** Where the room for exec is. */
+  readonly execAt: number;
 }
 
 export class ProgramWriter {
@@ -37,9 +40,13 @@ export class ProgramWriter {
   /** The same memory. */
   #words: Int32Array;
   #end = HEADER_SIZE;
-  /** The words of the operations, #opWords of them: what is beyond is of an earlier program. */
-  readonly #ops: number[] = [];
-  #opWords = 0;
+  /** The words of the operations that are not laid out yet. */
+  #ops: number[] = [];
+  /** The string that was written last: a command is often its own first word. */
+  #last: string | undefined;
+  #lastSpan = NO_DATA;
+  /** Where the room for exec is, once they are. */
+  #execAt = 0;
   #finished: Uint8Array;
 
   constructor(initialSize = 8192) {
@@ -52,40 +59,68 @@ export class ProgramWriter {
   /** Starts a new program in the same memory. What finish() gave before is overwritten. */
   reset(): void {
     this.#end = HEADER_SIZE;
-    this.#opWords = 0;
+    if (this.#ops.length > 0) this.#ops = [];
+    this.#execAt = 0;
+    this.#last = undefined;
   }
 
-  /** Keeps what has been written since reset(). */
-  keep(): Beginning {
-    return { bytes: this.#bytes.slice(HEADER_SIZE, this.#end), ops: this.#ops.slice(0, this.#opWords) };
+  /** Lays out what has been written since reset(): all but exec. It can be kept then. */
+  layOut(slots: number, inputs: number, targets: readonly number[]): Beginning {
+    const slotsAt = this.#reserve(slots * 4, 4);
+    for (let i = 0; i < slots; i++) this.#words[slotsAt / 4 + i] = -1;
+    const targetsAt = this.words(targets).offset;
+    const ops = this.words(this.#ops, 8).offset;
+    this.#execAt = this.#reserve(OP_SIZE, 1);
+    const words = this.#words;
+    words[0] = MAGIC;
+    words[1] = 0;
+    words[2] = this.#ops.length / WORDS_PER_OP + 1;
+    words[3] = ops;
+    words[4] = slots;
+    words[5] = slotsAt;
+    words[6] = inputs;
+    words[7] = targets.length;
+    words[8] = targetsAt;
+    words[9] = 0;
+    return { bytes: this.#bytes.slice(0, this.#end), execAt: this.#execAt };
   }
 
-  /** Starts a new program from what was kept, by this writer or another. */
-  resume({ bytes, ops }: Beginning): void {
-    this.reset();
-    this.#bytes.set(bytes, this.#reserve(bytes.length, 1));
-    for (let i = 0; i < ops.length; i++) this.#ops[i] = ops[i] as number;
-    this.#opWords = ops.length;
+  /** Starts a new program from what was laid out, by this writer or another. */
+  resume({ bytes, execAt }: Beginning): void {
+    this.#end = 0;
+    // First, since it may move the memory.
+    this.#reserve(bytes.length, 1);
+    this.#bytes.set(bytes);
+    this.#execAt = execAt;
+    this.#last = undefined;
   }
 
-  /** Adds an operation and gives its index. */
+  /** Adds an operation that comes before exec, and gives its index. */
   op(operation: Operation, a = 0, b = 0, c = 0, data: Span = NO_DATA, flags = 0): number {
-    const ops = this.#ops;
-    const at = this.#opWords;
-    ops[at] = CODE[operation] | (flags << 16);
-    ops[at + 1] = a;
-    ops[at + 2] = b;
-    ops[at + 3] = c;
-    ops[at + 4] = data.offset;
-    ops[at + 5] = data.size;
-    this.#opWords = at + WORDS_PER_OP;
-    return at / WORDS_PER_OP;
+    return this.#ops.push(CODE[operation] | (flags << 16), a, b, c, data.offset, data.size) / WORDS_PER_OP - 1;
+  }
+
+  /** Writes exec, the last operation, for which what comes before has been laid out. */
+  exec(a: number, argv: Span, envp: Span, candidates: Span, flags = 0): void {
+    const words = this.#words;
+    const at = this.#execAt / 4;
+    words[at] = CODE.EXEC | (flags << 16);
+    words[at + 1] = a;
+    words[at + 2] = argv.offset;
+    words[at + 3] = envp.offset;
+    words[at + 4] = candidates.offset;
+    words[at + 5] = candidates.size;
   }
 
   string(text: Text): Span {
     if (typeof text === "string" && text.length <= SHORT) {
+      if (text === this.#last) return this.#lastSpan;
       const span = this.#ascii(text);
-      if (span !== undefined) return span;
+      if (span !== undefined) {
+        this.#last = text;
+        this.#lastSpan = span;
+        return span;
+      }
     }
     const bytes = typeof text === "string" ? encoder.encode(text) : text;
     const offset = this.#reserve(bytes.length + 1, 1);
@@ -112,11 +147,12 @@ export class ProgramWriter {
   }
 
   /** 32-bit integers, signed or unsigned. */
-  words(values: readonly number[], align = 4, count = values.length): Span {
-    const offset = this.#reserve(count * 4, align);
+  words(values: readonly number[], align = 4): Span {
+    const size = values.length * 4;
+    const offset = this.#reserve(size, align);
     const words = this.#words;
-    for (let i = 0; i < count; i++) words[offset / 4 + i] = values[i] as number;
-    return { offset, size: count * 4 };
+    for (let i = 0; i < values.length; i++) words[offset / 4 + i] = values[i] as number;
+    return { offset, size };
   }
 
   /** 64-bit unsigned integers. */
@@ -140,25 +176,12 @@ export class ProgramWriter {
   }
 
   /** Ends the program and gives its bytes, which stay valid until the next is begun. */
-  finish(slots: number, inputs: number, targets: readonly number[]): Uint8Array {
-    const slotsAt = this.#reserve(slots * 4, 4);
-    for (let i = 0; i < slots; i++) this.#words[slotsAt / 4 + i] = -1;
-    const targetsAt = this.words(targets).offset;
-    const ops = this.words(this.#ops, 8, this.#opWords);
+  finish(): Uint8Array {
     const tail = this.#reserve(8, 8);
     const words = this.#words;
     words[tail / 4] = 0;
     words[tail / 4 + 1] = 0;
-    words[0] = MAGIC;
     words[1] = this.#end;
-    words[2] = this.#opWords / WORDS_PER_OP;
-    words[3] = ops.offset;
-    words[4] = slots;
-    words[5] = slotsAt;
-    words[6] = inputs;
-    words[7] = targets.length;
-    words[8] = targetsAt;
-    words[9] = 0;
     // A view is not free, and the next program is often as long.
     if (this.#finished.buffer !== this.#bytes.buffer || this.#finished.length !== this.#end) {
       this.#finished = this.#bytes.subarray(0, this.#end);

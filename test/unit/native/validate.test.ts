@@ -237,8 +237,9 @@ test("refused: a table that nothing ends before the buffer does", () => {
   const writer = new ProgramWriter();
   const [text, argv, envp] = [writer.string("/x"), writer.table([]), writer.table([])];
   const candidates = writer.table(["/x"]);
-  writer.op("EXEC", 0, argv.offset, envp.offset, candidates);
-  const bytes = new Uint8Array(writer.finish(0, 0, []));
+  writer.layOut(0, 0, []);
+  writer.exec(0, argv, envp, candidates);
+  const bytes = new Uint8Array(writer.finish());
   const view = new DataView(bytes.buffer);
   const ops = view.getUint32(HEADER.ops, true);
   assert.equal(validate(bytes), true);
@@ -274,8 +275,13 @@ test("refused: what is written to lies over something else", () => {
     };
     const at = { ...own, ...place(own) };
     writer.op("FDMAP", 0, 0, 0, { offset: at.map, size: 8 });
-    writer.op("EXEC", 0, at.argv, at.envp, { offset: at.candidates, size: spans.candidates.size });
-    return validate(new Uint8Array(writer.finish(1, 0, [3])));
+    writer.layOut(1, 0, [3]);
+    const moved = (name: "argv" | "envp" | "candidates"): { offset: number; size: number } => ({
+      ...spans[name],
+      offset: at[name],
+    });
+    writer.exec(0, moved("argv"), moved("envp"), moved("candidates"));
+    return validate(new Uint8Array(writer.finish()));
   };
   assert.equal(
     valid(() => ({})),
@@ -303,6 +309,7 @@ test("refused: a second fd map", () => {
   const writer = new ProgramWriter();
   const [argv, envp, candidates] = [writer.table(["a"]), writer.table([]), writer.table(["/x"])];
   for (const target of [3, 4]) writer.op("FDMAP", 0, 0, 0, writer.words([target, 0], 8));
-  writer.op("EXEC", 0, argv.offset, envp.offset, candidates);
-  assert.equal(validate(new Uint8Array(writer.finish(0, 0, [3, 4]))), false);
+  writer.layOut(0, 0, [3, 4]);
+  writer.exec(0, argv, envp, candidates);
+  assert.equal(validate(new Uint8Array(writer.finish())), false);
 });

@@ -10,11 +10,10 @@ import { decodeProgram, HEADER, HEADER_SIZE, int32s, OP_SIZE } from "../../helpe
 
 /** The least program that there is: one candidate, no arguments, no environment. */
 function finishWithExec(writer: ProgramWriter, slots = 0, inputs = 0, targets: number[] = []): Uint8Array {
+  writer.layOut(slots, inputs, targets);
   const candidates = writer.table(["/bin/x"]);
-  const argv = writer.table([]);
-  const envp = writer.table([]);
-  writer.op("EXEC", 1, argv.offset, envp.offset, candidates, 1);
-  return writer.finish(slots, inputs, targets);
+  writer.exec(1, writer.table([]), writer.table([]), candidates, 1);
+  return writer.finish();
 }
 
 test("the header tells the size, the counts and the places of everything", () => {
@@ -75,8 +74,9 @@ test("a table is its strings in order", () => {
   const argv = writer.table(["a", "", "b c"]);
   const none = writer.table([]);
   const one = writer.table(["/x"]);
-  writer.op("EXEC", 0, argv.offset, none.offset, one);
-  assert.deepEqual(decodeProgram(writer.finish(0, 0, [])).exec, { candidates: ["/x"], argv: ["a", "", "b c"], envp: [] });
+  writer.layOut(0, 0, []);
+  writer.exec(0, argv, none, one);
+  assert.deepEqual(decodeProgram(writer.finish()).exec, { candidates: ["/x"], argv: ["a", "", "b c"], envp: [] });
   assert.equal(one.size, 16);
 });
 
@@ -105,4 +105,37 @@ test("reset leaves nothing of the program before", () => {
   const reused = decodeProgram(bytes);
   const fresh = decodeProgram(finishWithExec(new ProgramWriter()));
   assert.deepEqual(reused, fresh);
+});
+
+test("what has been laid out is the beginning of any number of programs, of this writer and of others", () => {
+  const writer = new ProgramWriter();
+  writer.op("CHDIR", 0, 0, 0, writer.string("/somewhere"));
+  const beginning = writer.layOut(2, 1, [7]);
+  const continued = (one: ProgramWriter, words: string[]): ReturnType<typeof decodeProgram> => {
+    one.resume(beginning);
+    const [candidates, argv] = [one.table(["/bin/x"]), one.table(words)];
+    one.exec(3, argv, one.table([]), candidates);
+    return decodeProgram(one.finish());
+  };
+  const other = new ProgramWriter(HEADER_SIZE);
+  other.op("SETSID");
+  for (const one of [writer, other, writer]) {
+    const { header, slots, targets, ops, exec } = continued(one, ["a", "b"]);
+    assert.deepEqual([header.nOps, header.nInputs, slots, targets], [2, 1, [-1, -1], [7]]);
+    assert.deepEqual([ops[0]?.name, ops[0]?.data.toString(), ops[1]?.name], ["CHDIR", "/somewhere\0", "EXEC"]);
+    assert.deepEqual(exec, { candidates: ["/bin/x"], argv: ["a", "b"], envp: [] });
+    assert.deepEqual(continued(one, []).exec.argv, []);
+  }
+});
+
+test("a string that comes again at once is written once, and not taken from the program before", () => {
+  const writer = new ProgramWriter();
+  const [first, second] = [writer.string("/bin/tool"), writer.string("/bin/tool")];
+  assert.deepEqual(second, first);
+  assert.notDeepEqual([writer.string("x"), writer.string("/bin/tool")][1], first);
+  writer.reset();
+  writer.words([1, 2]);
+  const again = writer.string("/bin/tool");
+  const bytes = finishWithExec(writer);
+  assert.equal(Buffer.from(bytes).toString("latin1", again.offset, again.offset + again.size), "/bin/tool\0");
 });
