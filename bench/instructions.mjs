@@ -46,6 +46,17 @@ const PARTS = {
     const record = new Float64Array(16).fill(1);
     return () => decodeExit(record, 0, 4711);
   },
+  "spawn to exited, the native part a stub": async () => {
+    const stub = fileURLToPath(new URL("harness/stub-addon.cjs", import.meta.url));
+    process.env.BROOD_NATIVE_PATH = stub;
+    const { default: addon } = await import(stub);
+    const { spawn } = await import("brood");
+    return () => {
+      const { exited } = spawn(FILE, ["a", "b"], { stdio: "ignore" });
+      addon.fire();
+      return exited;
+    };
+  },
 };
 
 async function compiled(options) {
@@ -60,7 +71,9 @@ async function compiled(options) {
 const [first, second, third] = process.argv.slice(2);
 if (first === "--round") {
   const round = await PARTS[second]();
-  for (let i = 0; i < Number(third); i++) round();
+  const settling = round();
+  if (settling instanceof Promise) for (let i = 1; i < Number(third); i++) await round();
+  else for (let i = 1; i < Number(third); i++) round();
 } else {
   const setting = beginRun(lastCPU());
   const counts = {};

@@ -3,24 +3,36 @@
  * brood's engine are added, by the name that Node has for them.
  */
 
+import { type Linked, LinkedSet } from "../process/linked-set.js";
 import type { Patch } from "./node-internals.js";
 
-/** A handle of a child that lives. */
-interface Living {
-  hasRef(): boolean;
+/** A child that lives. */
+export class Living implements Linked {
+  older: Linked | undefined;
+  newer: Linked | undefined;
+  readonly #handle: { hasRef(): boolean };
+
+  constructor(handle: { hasRef(): boolean }) {
+    this.#handle = handle;
+  }
+
+  /** Whether it holds the event loop. */
+  get holds(): boolean {
+    return this.#handle.hasRef();
+  }
 }
 
 const PROCESS_WRAP = "ProcessWrap";
-const living = new Set<Living>();
+const living = new LinkedSet<Living>();
 
 /** Notes that a child lives. */
-export function addLiving(handle: Living): void {
-  living.add(handle);
+export function addLiving(child: Living): void {
+  living.add(child);
 }
 
 /** Notes that it has ended. */
-export function removeLiving(handle: Living): void {
-  living.delete(handle);
+export function removeLiving(child: Living): void {
+  living.delete(child);
 }
 
 /** Has Node list our children, too. */
@@ -29,7 +41,7 @@ export function patchActiveResources(): Patch {
   let active = true;
   function getActiveResourcesInfo(): string[] {
     const found = nodes.call(process);
-    if (active) for (const handle of living) if (handle.hasRef()) found.push(PROCESS_WRAP);
+    if (active) for (const { holds } of living.list()) if (holds) found.push(PROCESS_WRAP);
     return found;
   }
   process.getActiveResourcesInfo = getActiveResourcesInfo;

@@ -12,7 +12,7 @@ import { checkPermission } from "../native/addon.js";
 import { Child } from "../process/child.js";
 import type { Plan } from "../program/plan.js";
 import type { ExitState } from "../states.js";
-import { addLiving, removeLiving } from "./active-resources.js";
+import { addLiving, Living, removeLiving } from "./active-resources.js";
 import { type Added, NOTHING_ADDED } from "./added-options.js";
 import { type Form, type Handle, type NodeChild, type PipeHandle, readRequest, type SpawnRequest } from "./node-internals.js";
 import { planRequest } from "./node-plan.js";
@@ -38,6 +38,7 @@ export class ProcessHandle implements Handle {
   #tell: Handle["onexit"];
   #child: Child | undefined;
   #refed = true;
+  readonly #living = new Living(this);
 
   constructor(form: Form) {
     this.#form = form;
@@ -91,7 +92,7 @@ export class ProcessHandle implements Handle {
       containment,
     });
     this.#child = child;
-    addLiving(this);
+    addLiving(this.#living);
     if (!this.#refed) child.unref();
     if (this.#owner !== undefined) Object.defineProperty(this.#owner, "brood", { value: child, configurable: true });
     try {
@@ -146,7 +147,7 @@ export class ProcessHandle implements Handle {
 
   /** What has arrived on its pipes comes first, as by libuv: it is told after all that this turn of the loop has read. */
   #ended(exit: ExitState): void {
-    removeLiving(this);
+    removeLiving(this.#living);
     // Node has given it up.
     if (this.failure !== undefined) return;
     this.#context.runInAsyncScope(setImmediate, null, () => {

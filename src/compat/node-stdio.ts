@@ -114,6 +114,9 @@ function sourceOf(item: StdioItem, target: number, { inputs, opens }: FdMap): So
   if (item.type !== "ignore") return { from: "parent", fd: fdOf(item) as number };
   if (target > 2) return undefined;
   const flags = target === 0 ? constants.O_RDONLY : constants.O_RDWR;
+  // Fds 1 and 2 share one: of the null device nobody can tell.
+  const before = opens.findIndex((opened) => opened.flags === flags);
+  if (before >= 0) return { from: "open", open: before };
   opens.push({ path: NULL_DEVICE, flags, mode: 0, trusted: true });
   return { from: "open", open: opens.length - 1 };
 }

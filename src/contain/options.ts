@@ -58,6 +58,7 @@ interface Others {
 /** Checks these options. Undefined: nothing is contained. */
 export function readContain(options: ContainOptions & Others): ContainPlan | undefined {
   const { contain, descendants, detached, cleanup, processGroup } = options;
+  if (asksNothing(options)) return undefined;
   const known = contain === undefined || contain === false || MEANS.includes(contain);
   if (!known) throw wrongValue("options.contain", contain, `must be false or one of ${MEANS.join(", ")}`);
   if (descendants !== undefined && !POLICIES.includes(descendants))
@@ -87,6 +88,18 @@ export function readContain(options: ContainOptions & Others): ContainPlan | und
   if (taken === "namespace" && typeof processGroup === "number")
     throw conflict("a command in a new pid namespace can't join a process group of ours: options.processGroup can't be an id");
   return { means: limits.size > 0 ? "cgroup" : taken, descendants: descendants ?? "kill", limits, controllers };
+}
+
+/** As most do. */
+function asksNothing({ contain, descendants, memoryMax, pidsMax, cpuMax, namespaces }: ContainOptions & Others): boolean {
+  return (
+    contain === undefined &&
+    descendants === undefined &&
+    memoryMax === undefined &&
+    pidsMax === undefined &&
+    cpuMax === undefined &&
+    namespaces === undefined
+  );
 }
 
 const PERIOD_US = 100_000;

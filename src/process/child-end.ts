@@ -13,6 +13,7 @@ import { ChildWaits } from "./child-waits.js";
 import { describeCommand, endError, isClean, outcomeError, reasonFor } from "./ending.js";
 import type { ChildEntry } from "./entry.js";
 import { findHolders } from "./held-by.js";
+import type { Linked } from "./linked-set.js";
 import { addLive, type EndsWithUs, removeLive } from "./live-children.js";
 import type { LoopHold } from "./loop-hold.js";
 import type { Life } from "./options.js";
@@ -49,6 +50,8 @@ export interface ChildParts {
 
 export class ChildEnd implements Mortal, EndsWithUs {
   readonly pid: number;
+  older: Linked | undefined;
+  newer: Linked | undefined;
   readonly #parts: ChildParts;
   readonly #termination: Termination;
   readonly #exited = new Settling<ExitState>();
