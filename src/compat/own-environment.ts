@@ -31,6 +31,8 @@ export function spellOutEnvironment(options: unknown): void {
  */
 export function withOwnEnvironment(args: readonly unknown[], hasArguments: boolean): readonly unknown[] {
   if (!isMainThread || process.env !== environment || typeof args[0] !== "string") return args;
+  // Node adds its permissions to the NODE_OPTIONS of what it is given.
+  if ("permission" in process) return args;
   const at = hasArguments && (Array.isArray(args[1]) || (args[1] == null && args.length > 2)) ? 2 : 1;
   const options = args[at];
   const missing = options == null || typeof options === "function";
