@@ -57,3 +57,25 @@ test("PITFALL 21: a parent with 4 GB of dirty memory: each rung spawns right, an
     assert.ok(maxRSS === null || maxRSS < 2 ** 30, String(maxRSS));
   }
 });
+
+test("through a host the peak of a child's memory is known, and its own, while the parent holds 2 GB", async () => {
+  const peaks = await inNode<(number | null)[]>(
+    `const { spawnAsync } = await import(${JSON.stringify(import.meta.resolve("brood"))});
+     const { SpawnHost } = await import(${JSON.stringify(import.meta.resolve("brood/host"))});
+     const blocks = Array.from({ length: 2 }, (_, i) => Buffer.alloc(2 ** 30, i + 1));
+     const host = await SpawnHost.start();
+     const act = childPath("act");
+     const exits = [
+       await (await host.spawn(act, ["touch", "20"])).closed,
+       await (await spawnAsync(act, ["touch", "20"])).closed,
+       (await run(act, ["touch", "20"])).exit,
+     ];
+     await host[Symbol.asyncDispose]();
+     if (blocks[1][2 ** 30 - 1] !== 2) throw new Error("memory has changed");
+     done(exits.map((exit) => exit.usage.maxRSS));`,
+  );
+  const [through, async, direct] = peaks;
+  for (const peak of [through, async]) assert.ok(peak != null && peak > 20 * 2 ** 20 && peak < 40 * 2 ** 20, String(peak));
+  // What it had itself can't be told from what it shared with us until its exec.
+  assert.equal(direct, null);
+});
