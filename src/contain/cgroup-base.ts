@@ -9,7 +9,7 @@ import { SpawnError } from "../errors.js";
 import { type Monitor, monitor } from "../kernel/monitor.js";
 import { launch, plan } from "../launch/direct.js";
 import { keeperPath } from "../native/addon.js";
-import { type Controller, makeBase, PREFIX, removeTree } from "./cgroup-place.js";
+import { type Controller, makeBase, removeTree } from "./cgroup-place.js";
 
 /** A watcher never gets a signal of ours: it goes when its socket ends. */
 const UNTOUCHED = { signal: 0, grace: -1 };
@@ -25,7 +25,7 @@ export class CgroupBase {
   constructor(controllers: readonly Controller[]) {
     // The global, which is loaded when it is first used: node:crypto would add 2 ms to every import of ours.
     const [random = 0] = crypto.getRandomValues(new Uint32Array(1));
-    this.directory = makeBase(`${PREFIX}${process.pid}-${random.toString(16).padStart(8, "0")}`, controllers);
+    this.directory = makeBase(random.toString(16).padStart(8, "0"), controllers);
     try {
       this.#watch();
     } catch (error) {

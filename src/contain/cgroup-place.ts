@@ -3,8 +3,9 @@
  * delegated to us. cgroups(7); also where version 2 is mounted beside version 1.
  */
 
-import { accessSync, constants, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { accessSync, constants, mkdirSync, readdirSync, readlinkSync, rmdirSync, writeFileSync } from "node:fs";
 import { posix } from "node:path";
+import { isPassing, read } from "./kernel-files.js";
 
 /** A controller of cgroup v2 that a limit needs. */
 export type Controller = "memory" | "pids" | "cpu";
@@ -49,9 +50,10 @@ export function placesOf(own: string, mounts: readonly { root: string; directory
 export class NoPlace extends Error {}
 
 /**
- * Makes a directory of ours in the nearest place that allows it, with these controllers at work below it.
+ * Makes a directory of ours, whose name ends in this, in the nearest place that allows it, with these controllers at work
+ * below it.
  *
- * @throws NoPlace
+ * @throws NoPlace; Error EMFILE, ENFILE, ENOMEM.
  */
 export function makeBase(name: string, controllers: readonly Controller[]): string {
   const own = parseOwnCgroup(read("/proc/self/cgroup"));
@@ -59,14 +61,15 @@ export function makeBase(name: string, controllers: readonly Controller[]): stri
   if (mounts.length === 0) throw new NoPlace("cgroup v2 is not mounted here");
   const places = own === undefined ? [] : placesOf(own, mounts);
   if (places.length === 0) throw new NoPlace("our own cgroup can't be seen in what is mounted here");
+  const namespace = pidNamespace();
   const why: string[] = [];
   for (const place of places) {
-    const base = posix.join(place, name);
+    const base = posix.join(place, `${PREFIX}${process.pid}-${namespace ?? 0}-${name}`);
     try {
       // To move a process takes the right to do so in the nearest cgroup that both places are in.
       accessSync(posix.join(place, "cgroup.procs"), constants.W_OK);
       enable(place, controllers);
-      removeStale(place);
+      if (namespace !== undefined) removeStale(place, namespace);
       mkdirSync(base);
       try {
         accessSync(posix.join(base, "cgroup.events"));
@@ -80,6 +83,7 @@ export function makeBase(name: string, controllers: readonly Controller[]): stri
         throw error;
       }
     } catch (error) {
+      if (isPassing(error)) throw error;
       // What is not ours further up is no news; what hinders there may be.
       if (error instanceof NoPlace) why.push(error.message);
       else if (why.length === 0) why.push(`${place}: ${(error as Error).message}`);
@@ -121,13 +125,22 @@ function offer(base: string): void {
   }
 }
 
-export const PREFIX = "brood-";
+const PREFIX = "brood-";
+
+/** Gives the number of our pid namespace. Those in others, who may have the same cgroup, have other numbers than we see. */
+function pidNamespace(): number | undefined {
+  try {
+    return Number(/\[(\d+)\]/.exec(readlinkSync("/proc/self/ns/pid"))?.[1]);
+  } catch {
+    return undefined;
+  }
+}
 
 /** What processes that are gone have left behind, since their watcher was killed, too. */
-function removeStale(place: string): void {
+function removeStale(place: string, namespace: number): void {
   for (const name of readdirSync(place)) {
-    const pid = name.startsWith(PREFIX) ? /^\d+/.exec(name.slice(PREFIX.length))?.[0] : undefined;
-    if (pid !== undefined && !isAlive(Number(pid))) removeTree(posix.join(place, name));
+    const [pid, where] = name.startsWith(PREFIX) ? name.slice(PREFIX.length).split("-").map(Number) : [];
+    if (pid !== undefined && where === namespace && !isAlive(pid)) removeTree(posix.join(place, name));
   }
 }
 
@@ -149,14 +162,5 @@ export function removeTree(directory: string): boolean {
     return true;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "ENOENT";
-  }
-}
-
-/** Reads a file of the kernel's; nothing if it is not there. */
-export function read(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return "";
   }
 }

@@ -1,6 +1,6 @@
 /**
  * Processes that are hard to see, or can't be seen now, are not taken for none: a first thread that has ended, a parent that
- * waits by vfork(2), no fd to look by.
+ * waits by vfork(2), no fd to look by, a cgroup that others see with other numbers.
  */
 
 import assert from "node:assert/strict";
@@ -9,7 +9,7 @@ import { act, lineOf } from "../helpers/act.js";
 import { childPath } from "../helpers/children.js";
 import { withMark } from "../helpers/contained.js";
 import { inNode } from "../helpers/in-node.js";
-import { launch } from "../helpers/launch.js";
+import { launch, launchRun } from "../helpers/launch.js";
 import { stateOf } from "../helpers/processes.js";
 import { test } from "../helpers/test.js";
 
@@ -110,3 +110,14 @@ for (const contain of ["cgroup", "keeper", "namespace", "group"] as const) {
       assert.deepEqual(await mark.settle(), []);
     }));
 }
+
+test("cgroup: one in another pid namespace, where our number is nobody's, leaves our cgroups alone", async () => {
+  const own = async (): Promise<string | undefined> => {
+    const { stdout } = await launchRun("cat", ["/proc/self/cgroup"], { contain: "cgroup" });
+    return /^0::(.*\/brood-[^/]*)/m.exec(stdout as string)?.[1];
+  };
+  const before = await own();
+  const code = `const { run } = await import(${JSON.stringify(import.meta.resolve("brood"))}); await run("true", { contain: "cgroup" });`;
+  await launchRun(process.execPath, ["--input-type=module", "-e", code], { contain: "namespace" });
+  assert.equal(await own(), before);
+});
