@@ -72,22 +72,12 @@ static void *run(void *unused) {
 }
 
 static int start(void) {
-  pthread_t thread;
-  pthread_attr_t attributes;
   if (running) return 0;
   epoll = sys_epoll_create();
   if (epoll < 0) return errno;
   wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   int error = wake < 0 || sys_epoll_ctl(epoll, EPOLL_CTL_ADD, wake, EPOLLIN, 0) != 0 ? errno : 0;
-  if (error == 0) {
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attributes, 128 * 1024);
-    uint64_t before = sys_block_signals();
-    error = sys_pthread_create(&thread, &attributes, run, NULL);
-    sys_unblock_signals(before);
-    pthread_attr_destroy(&attributes);
-  }
+  if (error == 0) error = sys_start_thread(run, NULL);
   if (error == 0) {
     running = 1;
   } else {

@@ -138,18 +138,10 @@ int stop_watch_start(struct mailbox *box, int pidfd, uint32_t index, uint32_t ge
   *watch = (struct stop_watch){box, sys_fcntl(pidfd, F_DUPFD_CLOEXEC, 0), index, generation};
   int error = watch->pidfd < 0 ? errno : 0;
   if (error == 0) {
-    pthread_t thread;
-    pthread_attr_t attributes;
     pthread_mutex_lock(&box->lock);
     box->holders++;
     pthread_mutex_unlock(&box->lock);
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attributes, 128 * 1024);
-    uint64_t before = sys_block_signals();
-    error = sys_pthread_create(&thread, &attributes, run, watch);
-    sys_unblock_signals(before);
-    pthread_attr_destroy(&attributes);
+    error = sys_start_thread(run, watch);
     if (error == 0) return 0;
     close(watch->pidfd);
     leave(box);

@@ -216,6 +216,20 @@ static inline void sys_unblock_signals(uint64_t before) {
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof before);
 }
 
+/* Starts a thread that nobody waits for, with a small stack and its signals blocked. Returns 0 or an errno. */
+static inline int sys_start_thread(void *(*run)(void *), void *argument) {
+  pthread_t thread;
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_attr_setstacksize(&attributes, 128 * 1024);
+  uint64_t before = sys_block_signals();
+  int error = sys_pthread_create(&thread, &attributes, run, argument);
+  sys_unblock_signals(before);
+  pthread_attr_destroy(&attributes);
+  return error;
+}
+
 /* Milliseconds of the monotonic clock. */
 static inline int64_t sys_now_ms(void) {
   struct timespec now;
