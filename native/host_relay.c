@@ -28,7 +28,7 @@ static long wait_for(int pid, siginfo_t *info, int options) {
   return result;
 }
 
-/* The same questions as came_through() of launch.c asks, which a client that is the parent asks by itself. */
+/* The same questions as came_through() of launch_judge.c asks, which a client that is the parent asks by itself. */
 int relay_judge(struct host_answer *a, int pid) {
   siginfo_t info;
   int failed = a->report.phase == PROGRAM_PHASE_FAILED;
