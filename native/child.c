@@ -32,6 +32,21 @@ static long ask_for_maps(int socket) {
   return n < 0 ? n : -error;
 }
 
+/* In the keeper's own group it would take what is meant for the command's along. Where the other is gone, with its last
+ * member, one of its own is as good. */
+static void enter_group(int group) {
+  if (raw(__NR_setpgid, 0, group) < 0) raw(__NR_setpgid, 0, 0);
+}
+
+long child_enter(const struct child_containment *contain, enum child_step *step) {
+  if (contain->group > 0) enter_group(contain->group);
+  *step = CHILD_STEP_CGROUP;
+  long error = contain->cgroup >= 0 ? join(contain->cgroup, contain->procs) : 0;
+  if (error < 0) return error;
+  *step = CHILD_STEP_MAPS;
+  return contain->maps >= 0 ? ask_for_maps(contain->maps) : 0;
+}
+
 void child_main(void *argument) {
   struct child_start *start = argument;
   if (start->gate >= 0) {
@@ -46,11 +61,12 @@ void child_main(void *argument) {
   }
   const struct child_containment *contain = start->contain;
   if (contain != 0) {
-    long error = contain->cgroup >= 0 ? join(contain->cgroup, contain->procs) : 0;
-    if (error < 0) keep_fail(start, CHILD_STEP_CGROUP, error);
-    error = contain->maps >= 0 ? ask_for_maps(contain->maps) : 0;
-    if (error < 0) keep_fail(start, CHILD_STEP_MAPS, error);
+    enum child_step step;
+    long error = child_enter(contain, &step);
+    if (error < 0) keep_fail(start, step, error);
+#ifndef BROOD_HOST
     if (contain->keeper >= 0) keep_main(start);
+#endif
   }
   program_run(start->program, &start->context);
 }

@@ -13,12 +13,10 @@ struct child_containment {
   int cgroup; /* a cgroup's directory, which the child joins first of all: by this, */
   int procs;  /* or by its cgroup.procs, open for writing, where it is there */
   int maps;   /* a socket: the child asks for its id maps, and reads an errno */
-  int keeper; /* a socket: the child becomes a keeper (keeper.h), and the command its child */
+  int group;  /* the process group that it begins in, since its parent, a keeper, has one of its own; 0: its parent's */
+  int keeper; /* a socket: the child becomes a keeper (keep.h), and the command its child */
   const char *keeper_path;
   const char *keeper_role;
-  /* In a fork of a spawn host, whose program is a keeper's, too: nothing is executed for the keeper, and failures are
-   * told over its socket. */
-  int in_place;
   int shared;  /* memory is the parent's until exec */
   char *stack; /* of the command, if memory is shared and there is a keeper */
   size_t stack_size;
@@ -32,13 +30,11 @@ struct child_start {
   int gate_far; /* the parent's end of it: while the child holds a copy it never reads the end */
 };
 
-#ifdef BROOD_HOST
-/* The host's own part of a keeper in place (host.c), for whom this is compiled anew. Does not return. */
-void become_keeper(int command);
-#endif
-
 /* The `step` of a report about what no program has an operation for. */
 enum child_step { CHILD_STEP_CGROUP = -2, CHILD_STEP_MAPS = -3, CHILD_STEP_KEEPER = -4 };
+
+/* Runs in: child. Enters what contains it, but for a keeper: 0, or a negated errno and at which step. */
+long child_enter(const struct child_containment *contain, enum child_step *step);
 
 /* Runs in: child. `start` is a struct child_start. Never returns. */
 __attribute__((noreturn)) void child_main(void *start);

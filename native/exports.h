@@ -22,7 +22,7 @@
   X(pidfdCopy) X(pidfdProcess) X(adoptChild) X(watchProcess) X(signalProcess)
 #define EXPORTS_HOST(X) \
   X(hostOpen) X(hostSend) X(hostReceive) X(hostFlush) X(becomeChild)
-#define EXPORTS_KEPT(X) X(keptMet) X(answerIdMaps)
+#define EXPORTS_KEPT(X) X(keptHear) X(keptOrder) X(answerIdMaps)
 #define EXPORTS_TERMINAL(X)                                                              \
   X(terminalGroup) X(setTerminalGroup) X(terminalModes) X(setTerminalModes) X(groupOf)    \
   X(sessionOf) X(traceSignal) X(takeSender) X(isReaper) X(reapStrangers)

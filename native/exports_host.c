@@ -229,7 +229,7 @@ static void adopt(struct monitor *monitor, struct host_received *r, int32_t *out
   struct launch launch = {.hosted = 1, .pidfd = r->fd, .pid = -1, .keeper_pidfd = -1, .keeper_socket = -1};
   int embryo = a->type == HOST_CREATE;
   /* A keeper's end is its socket's, for which it must not be killed: see host_link.c. */
-  int kept = a->kept;
+  int keeper = a->kept == HOST_KEEPER_MADE;
   memcpy(&launch.report, &a->report, sizeof launch.report);
   if (!a->relayed && !is_our_child(a->pid)) {
     launch.failure = LAUNCH_FAILED_HOST;
@@ -238,26 +238,27 @@ static void adopt(struct monitor *monitor, struct host_received *r, int32_t *out
     siginfo_t ended;
     launch.failure = LAUNCH_FAILED_PIDFD;
     launch.error = r->lost_fd ? EMFILE : EPROTO;
-    if (kept) {
+    if (keeper) {
       launch.report.step = a->relayed ? 0 : a->pid;
     } else if (!a->relayed) {
       kill(a->pid, SIGKILL);
       sys_wait_child(a->pid, -1, &ended, WEXITED | __WALL, NULL);
     }
-  } else if (embryo || kept || a->relayed) {
+  } else if (embryo || keeper || a->relayed) {
     launch.pid = a->pid;
   } else {
     launch_judge(&launch, a->pid);
   }
   if (launch.failure == LAUNCH_OK) {
-    /* A relay in another pid namespace can't know its number in ours. */
-    int pid = a->relayed ? pidfd_process(r->fd) : a->pid;
+    /* In another pid namespace its number in ours can't be known; and a relay may have given it up by now, where a keeper's
+     * command has been told of. */
+    int pid = a->foreign || (a->relayed && a->kept != HOST_COMMAND_KEPT) ? pidfd_process(r->fd) : a->pid;
     struct cleanup cleanup = {a->cookie[0], a->cookie[1]};
     int64_t index = -1;
     if (pid < 0) pid = -1; /* it has ended, and the relay has reaped it: nobody is to be signalled by number */
     if (a->relayed) {
       index = monitor_add_relayed(monitor, pid, r->fd, cleanup);
-    } else if (kept) {
+    } else if (keeper) {
       index = monitor_add_keeper(monitor, a->pid, r->fd);
       if (index < 0) orphans_adopt(a->pid, r->fd, -1);
     } else {
@@ -266,7 +267,7 @@ static void adopt(struct monitor *monitor, struct host_received *r, int32_t *out
     if (index >= 0) {
       struct watch *watch = monitor_watch(monitor, (uint32_t)index, WATCH_CHILD);
       watch->peak = a->peak;
-      watch->held = embryo || kept;
+      watch->held = embryo || keeper;
       out[1] = LAUNCH_OK;
       out[2] = (int32_t)index;
       out[3] = pid;
@@ -342,7 +343,8 @@ static void end_lost(struct monitor *monitor, uint32_t index, int pid) {
  * ...], of a failure then [errno, step, detail, signal, n_tried, tried...], of a new child [index, pid, relayed, pid in
  * the host's namespace, the host's peak of memory in KiB], else [result, 0, relayed]; 2: a state: out[0] is the pid in the host's namespace, record is as
  * the monitor's but for its index; of a keeper for whose pidfd there was no room the step is its pid: it is to be waited
- * for, when its socket is closed; 3: an embryo is about to exec. Else a negated errno, -ENOTCONN: the far side has ended.
+ * for, when its socket is closed; 3: an embryo is about to exec. Else a negated errno, -ENOTCONN or -ECONNRESET: the far side has ended, as
+ * host_link_receive() says.
  */
 napi_value export_hostReceive(napi_env env, napi_callback_info info) {
   struct call call;

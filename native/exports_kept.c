@@ -1,4 +1,4 @@
-/* What a spawn host's child asks of us before it can go on: a keeper's first word, and id maps. See convert.h, keeper.h. */
+/* What keepers tell and are told, and what a spawn host's child asks of us before it can go on: id maps. See convert.h, keeper.h. */
 #include "convert.h"
 
 #include <stdio.h>
@@ -9,87 +9,55 @@
 #include "exports_host.h"
 #include "id_maps.h"
 #include "keeper.h"
-#include "pidfd.h"
 #include "sys.h"
 
-/* A packet of a keeper that has its command, or does not have it. */
-struct first_word {
-  ssize_t size;
-  int pid;
-  int pidfd; /* -1: none came */
-  int cut;   /* there was no room for it */
-  struct program_report report;
-};
-
-static void read_first_word(int socket, struct first_word *word) {
-  union {
-    struct cmsghdr header;
-    char room[CMSG_SPACE(sizeof(int))];
-  } control;
-  struct iovec iov = {&word->report, sizeof word->report};
-  struct msghdr message = {
-      .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-  do word->size = sys_recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  while (word->size < 0 && errno == EINTR);
-  word->pidfd = -1;
-  if (word->size < 0) return;
-  struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
-  if (rights != NULL && rights->cmsg_type == SCM_RIGHTS) memcpy(&word->pidfd, CMSG_DATA(rights), sizeof word->pidfd);
-  word->cut = (message.msg_flags & MSG_CTRUNC) != 0;
-  memcpy(&word->pid, &word->report, sizeof word->pid);
+/* Our end of a keeper's socket: of one that was executed, or of one that is a copy of a host. */
+static struct watch *keeper_at(struct call *call, napi_env env) {
+  struct monitor *monitor = &call->environment->monitor;
+  uint32_t index = (uint32_t)argument(env, call, 0);
+  struct watch *watch = monitor_watch(monitor, index, WATCH_HOST);
+  return watch != NULL ? watch : monitor_watch(monitor, index, WATCH_PIPE);
 }
 
 /*
- * keptMet(socket index, translate, cleanupSignal, cleanupGrace, out): 0: nothing has come; 1: there is a command: out is [child
- * index, pid], and the socket has left the epoll set: whoever arms it next hears all. 2: there is none: out[1] and what follows
- * are as hostReceive's of a failure; the keeper is ending. `translate`: the keeper's numbers are those of another namespace.
+ * keptHear(socket index, out, record): reads one note of a keeper. 0: none has come; 1: out is [type, pid, left], of enum
+ * keeper_note_type, and record is as the monitor's but for its index. Else a negated errno, -ENOTCONN: the keeper has ended.
  */
-napi_value export_keptMet(napi_env env, napi_callback_info info) {
+napi_value export_keptHear(napi_env env, napi_callback_info info) {
   struct call call;
-  size_t n_out;
-  struct first_word word;
+  struct keeper_note note;
+  size_t n_out, n_record;
   begin(env, info, &call);
-  struct monitor *monitor = &call.environment->monitor;
-  struct watch *watch = monitor_watch(monitor, (uint32_t)argument(env, &call, 0), WATCH_PIPE);
-  int32_t *out = memory(env, call.arguments[4], &n_out);
-  if (watch == NULL || out == NULL || n_out < 7 + PROGRAM_TRIED_MAX) return integer(env, -EBADF);
-  read_first_word(watch->fd, &word);
-  if (word.size < 0 && errno == EAGAIN) return integer(env, 0);
-  struct launch launch = {.failure = LAUNCH_FAILED_KILLED};
-  if (word.size == (ssize_t)sizeof word.report) {
-    launch.report = word.report;
-    int tried = word.report.n_tried;
-    if (tried < 0 || tried > PROGRAM_TRIED_MAX) launch.report.n_tried = 0;
-    if (word.report.phase == PROGRAM_PHASE_FAILED) {
-      launch.failure = LAUNCH_FAILED_CHILD;
-      launch.error = word.report.err;
-    }
-  } else if (word.size == (ssize_t)sizeof word.pid) {
-    launch.failure = word.pidfd >= 0 ? LAUNCH_OK : LAUNCH_FAILED_PIDFD;
-    launch.error = word.cut ? EMFILE : EPROTO;
-  }
-  if (launch.failure == LAUNCH_OK) {
-    struct cleanup cleanup = {argument(env, &call, 2), argument(env, &call, 3)};
-    int pid = argument(env, &call, 1) ? pidfd_process(word.pidfd) : word.pid;
-    if (pid <= 0) pid = -1; /* it has ended: nobody is to be signalled by number */
-    /* An init gives up the command's number, if that has ended, only now. */
-    char go = KEEPER_GO;
-    send(watch->fd, &go, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (watch->registered) epoll_ctl(monitor->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
-    watch->registered = 0;
-    int64_t index = monitor_add_relayed(monitor, pid, word.pidfd, cleanup);
-    if (index >= 0) {
-      out[0] = (int32_t)index;
-      out[1] = pid;
-      return integer(env, 1);
-    }
-    launch.failure = LAUNCH_FAILED_WATCH;
-    launch.error = (int)-index;
-  } else if (word.pidfd >= 0) {
-    close(word.pidfd);
-  }
-  host_tell_failure(out, &launch);
-  return integer(env, 2);
+  struct watch *watch = keeper_at(&call, env);
+  int32_t *out = memory(env, call.arguments[1], &n_out);
+  double *record = memory(env, call.arguments[2], &n_record);
+  if (watch == NULL || out == NULL || n_out < 3 || record == NULL || n_record < MONITOR_FIELDS) return integer(env, -EBADF);
+  ssize_t n;
+  /* ECONNRESET, once: it ended without having read all that it was told. What it has said itself comes then. unix(7) */
+  do n = sys_read(watch->fd, &note, sizeof note);
+  while (n < 0 && (errno == EINTR || errno == ECONNRESET));
+  if (n < 0 && errno == EAGAIN) return integer(env, 0);
+  if (n != (ssize_t)sizeof note) return integer(env, n == 0 ? -ENOTCONN : n < 0 ? -errno : -EPROTO);
+  out[0] = note.type;
+  out[1] = note.pid;
+  out[2] = note.left;
+  record[FIELD_TYPE] = note.type == KEEPER_EXIT ? EVENT_CHILD : EVENT_STATE;
+  record[FIELD_CODE] = note.code;
+  record[FIELD_STATUS] = note.status;
+  record[FIELD_UID] = note.uid;
+  record[FIELD_USAGE] = note.type == KEEPER_EXIT;
+  for (int i = 0; i < 9; i++) record[FIELD_UTIME + i] = note.type == KEEPER_EXIT ? (double)note.usage[i] : 0;
+  return integer(env, 1);
+}
+
+/* keptOrder(socket index, enum keeper_order). */
+napi_value export_keptOrder(napi_env env, napi_callback_info info) {
+  struct call call;
+  begin(env, info, &call);
+  struct watch *watch = keeper_at(&call, env);
+  char order = (char)argument(env, &call, 1);
+  if (watch == NULL) return integer(env, -EBADF);
+  return integer(env, send(watch->fd, &order, 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0);
 }
 
 /* The map of one id to itself, where none was asked for. */

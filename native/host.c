@@ -7,7 +7,7 @@
  * that can't work, since the host is a pid namespace's init, or where it is told to ("relay"), it is the
  * parent itself, and reports each change of state over the socket.
  *
- * A keeper (keeper.h) is a fork of it, which clones the command and goes on as that.
+ * A keeper (keeper.h) is a copy of it, with a socket of its own, that clones commands and keeps each.
  *
  * It must not do anything that wasn't asked for, nor outlive its client: the end of its socket is its end. It
  * has no policy and keeps no state between requests. All signals but SIGKILL and SIGSTOP stay blocked, as they
@@ -46,26 +46,23 @@ static void serve_hello(struct endpoint *e) {
   answer(e, &a, -1);
 }
 
-enum served_by { BY_HOST = 1, BY_RELAY = 2, BY_EMBRYO = 4 };
-
 /* Who serves what. */
 static void serve_one(struct endpoint *e) {
   static const struct {
     void (*serve)(struct endpoint *);
-    int by;
+    int by; /* enum host_role, any of them */
   } requests[] = {
-      [HOST_HELLO] = {serve_hello, BY_HOST | BY_RELAY},
-      [HOST_SPAWN] = {serve_spawn, BY_HOST | BY_RELAY},
-      [HOST_CREATE] = {serve_create, BY_HOST | BY_RELAY},
-      [HOST_END] = {serve_end, BY_RELAY},
-      [HOST_STEP] = {serve_step, BY_EMBRYO},
-      [HOST_EXEC] = {serve_exec, BY_EMBRYO},
-      [HOST_GIVE] = {serve_give, BY_EMBRYO},
-      [HOST_TAKE] = {serve_take, BY_EMBRYO},
+      [HOST_HELLO] = {serve_hello, HOST_ITSELF | HOST_RELAY},
+      [HOST_SPAWN] = {serve_spawn, HOST_ITSELF | HOST_RELAY | HOST_KEEPS_COMMANDS},
+      [HOST_CREATE] = {serve_create, HOST_ITSELF | HOST_RELAY},
+      [HOST_END] = {serve_end, HOST_RELAY},
+      [HOST_STEP] = {serve_step, HOST_EMBRYO},
+      [HOST_EXEC] = {serve_exec, HOST_EMBRYO},
+      [HOST_GIVE] = {serve_give, HOST_EMBRYO},
+      [HOST_TAKE] = {serve_take, HOST_EMBRYO},
   };
   unsigned type = e->now.type;
-  int self = e->embryo ? BY_EMBRYO : host.relay ? BY_RELAY : BY_HOST;
-  if (type < sizeof requests / sizeof *requests && (requests[type].by & self)) requests[type].serve(e);
+  if (type < sizeof requests / sizeof *requests && (requests[type].by & e->role)) requests[type].serve(e);
   else refuse(e, e->now.id, ENOSYS);
   close_fds(e);
   e->have = 0;
@@ -89,7 +86,9 @@ void serve(struct endpoint *e) {
     enum received got = receive(e, MSG_DONTWAIT);
     if (got == RECEIVED_NOTHING) got = sleep_for_more(e);
     if (got == RECEIVED_END) return;
-    if (got == RECEIVED_WHOLE) serve_one(e);
+    if (got != RECEIVED_WHOLE) continue;
+    serve_one(e);
+    if (host.kept > 0) keep_served();
   }
 }
 
@@ -124,6 +123,7 @@ static int host_main(int argc, char **argv) {
   /* A namespace's init can't give its children away: clone(2), EINVAL. */
   if (raw(__NR_getpid) == 1) host.relay = 1;
   if (raw(__NR_fcntl, HOST_SOCKET, KERNEL_F_SETFD, 1 /* FD_CLOEXEC */) < 0) return 2;
+  endpoint.role = host.relay ? HOST_RELAY : HOST_ITSELF;
   if (host.relay && relay_begin() < 0) return 3;
   long stack = raw(__NR_mmap, 0, STACK_GUARD + STACK_SIZE, PROT_NONE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);

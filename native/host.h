@@ -10,6 +10,9 @@
  * answer but the end of its socket. A relay (a host that is itself the parent of what it starts, because
  * CLONE_PARENT can't work where it lives) sends STATE besides, unasked.
  *
+ * A keeper (keeper.h) is a copy of the host with a socket of its own. It serves SPAWN, the next when nothing is left of the
+ * one before; in between it says and hears what keeper.h tells.
+ *
  * unix(7), cmsg(3), clone(2) for CLONE_PARENT.
  */
 #ifndef BROOD_HOST_H
@@ -20,7 +23,7 @@
 #include "child_program.h"
 
 #define HOST_MAGIC 0x31687262u /* "brh1" */
-#define HOST_VERSION 2
+#define HOST_VERSION 3
 
 #define HOST_SOCKET 3 /* the host's end, from its start */
 
@@ -33,7 +36,7 @@ enum host_type {
   /* To a host. */
   HOST_HELLO = 1, /* fds: the shared page. First of all, once */
   HOST_SPAWN,     /* payload: struct host_request, program, environment; fds: the program's inputs, enum host_extra's */
-  HOST_CREATE,    /* payload: struct host_request; fds: the embryo's end of a socket of its own */
+  HOST_CREATE,    /* payload: struct host_request; fds: enum host_extra's, the copy's end of a socket of its own */
   /* To an embryo. */
   HOST_STEP, /* as SPAWN: runs the program's operations but for its EXEC, which it does not have to mean */
   HOST_EXEC, /* as SPAWN: runs all of it */
@@ -69,19 +72,15 @@ struct host_request {
   int32_t close_rung;
   int32_t argument;
   int32_t cookie[2]; /* comes back in the answer */
-  uint32_t extra;    /* of SPAWN: enum host_extra, any of them */
-  uint32_t keeper;   /* of SPAWN with HOST_KEEPER: enum host_keeper */
+  uint32_t extra;    /* of SPAWN, CREATE: enum host_extra, any of those that it may have */
+  uint32_t keeper;   /* of CREATE with HOST_KEEPER: enum host_keeper */
 };
 
-/*
- * What contains a child: fds that follow the program's inputs, in this order. With KEEPER the new process is a fork of the
- * host that becomes the command's parent, and a keeper: the answer tells of that alone. Whether there is a command comes
- * over the keeper's socket, as keeper.h says; what failed comes as a struct program_report instead.
- */
+/* What contains a child: fds that follow the program's inputs, in this order. */
 enum host_extra {
-  HOST_CGROUP = 1, /* a cgroup's directory, and its cgroup.procs, open for writing */
+  HOST_CGROUP = 1, /* a cgroup's directory, and its cgroup.procs, open for writing. Not of a keeper's request, nor a keeper's own */
   HOST_MAPS = 2,   /* a socket on which the child asks for the id maps of its user namespace, and reads an errno */
-  HOST_KEEPER = 4, /* the keeper's socket, and /proc */
+  HOST_KEEPER = 4, /* of CREATE: /proc. The copy is a keeper, else an embryo */
 };
 
 enum host_keeper { HOST_KEEPS = 1, HOST_KEEPS_AS_INIT };
@@ -106,10 +105,15 @@ struct host_answer {
   int32_t relayed; /* the host is the child's parent */
   int32_t type;    /* of the request, 0 if it was refused unread */
   int32_t cookie[2];
-  int32_t kept; /* `pid` is a keeper, the command's parent */
-  int32_t reserved;
+  int32_t kept;    /* enum host_kept */
+  int32_t foreign; /* `pid` is a number of another pid namespace than the client's */
   int64_t peak;                 /* the host's own peak of resident memory, in KiB: where the child's started */
   struct program_report report; /* cut off after its n_tried entries */
+};
+
+enum host_kept {
+  HOST_KEEPER_MADE = 1, /* `pid` is a keeper */
+  HOST_COMMAND_KEPT     /* `pid` is the command, or an embryo, of the keeper that answers */
 };
 
 /* A change of a relay's child: the fields of waitid(2) and getrusage(2). */

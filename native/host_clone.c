@@ -11,7 +11,6 @@
 
 #include "clone_call.h"
 
-#define KERNEL_SIGCHLD 17
 #ifndef CLONE_INTO_CGROUP
 #define CLONE_INTO_CGROUP 0x200000000ULL
 #endif

@@ -1,6 +1,6 @@
 /*
  * An embryo: a copy of the spawn host that serves steps, one operation of a child program or a few, on a socket of its own,
- * until it execs. Runs in: the embryo, but for serve_create(), which makes it.
+ * until it execs. Runs in: the embryo.
  */
 #include "host_program.h"
 
@@ -9,35 +9,13 @@
 #include "program_check.h"
 #include "program_run.h"
 
-/* It has nothing of the host's but what a process inherits. Runs in: child. */
-__attribute__((noreturn)) static void embryo_main(struct endpoint *e, int socket) {
-  raw(__NR_close, e->socket);
-  if (host.state_fd >= 0) raw(__NR_close, host.state_fd);
-  host.state_fd = -1;
+/* It has nothing of the host's but what a process inherits. */
+void embryo_main(struct endpoint *e, int socket) {
   host.yields = 0;
   e->socket = socket;
-  e->embryo = 1;
-  e->have = 0;
-  e->have_fds = 0;
-  e->open = 0;
+  e->role = HOST_EMBRYO;
   serve(e);
   for (;;) raw(__NR_exit_group, 127);
-}
-
-void serve_create(struct endpoint *e) {
-  int pidfd = -1;
-  int error = e->have != sizeof(struct host_request) || e->have_fds != 1 || request_of(e)->extra != 0 ? EBADMSG : 0;
-  if (error == 0) error = flags_error(request_of(e));
-  if (error != 0) {
-    refuse(e, e->now.id, error);
-    return;
-  }
-  long pid = copy_begin(e, &pidfd);
-  if (pid == 0) {
-    if (request_of(e)->clone_flags & CLONE_NEWPID) host.client = 0;
-    embryo_main(e, fds_of(e)[0]);
-  }
-  copy_answer(e, pid, pidfd);
 }
 
 /* The result that a step's user wants: of one that opens an fd, its number. */

@@ -1,21 +1,15 @@
 /*
- * A keeper made by a spawn host: a copy of it that clones the command and goes on as keeper.c says, without an exec.
- * Runs in: the keeper.
+ * A keeper made by a spawn host: a copy of it that starts commands as the host does, but as their parent, and keeps each as
+ * keeper.c says, without an exec. Nothing of one command is left when it takes the next, so that a keeper that waits for
+ * that is as one that has just been made. Runs in: the keeper.
+ *
+ * prctl(2), PR_SET_CHILD_SUBREAPER (3.4).
  */
 #include "host_program.h"
 
+#include <sys/prctl.h>
+
 #include "keeper.h"
-
-static struct {
-  int init;
-  int proc;
-} keeping;
-
-/* Runs in: the keeper, when it has its command. */
-void become_keeper(int command) {
-  restore_dumpable();
-  keeper_run(command, keeping.init, keeping.proc);
-}
 
 /* A /proc by which a keeper finds its children: the client's, or our own, where that is in another pid namespace. */
 static int usable_proc(int given) {
@@ -25,23 +19,48 @@ static int usable_proc(int given) {
   return keeper_sees((int)own) ? (int)own : -EXDEV;
 }
 
-void keep_command(struct endpoint *e, struct child_containment *contain, int proc) {
-  struct program_report report = {0};
-  struct child_start start = {
-      .program = program_of(e), .context = context_of(e, &report), .gate = -1, .contain = contain};
-  raw(__NR_close, e->socket);
-  if (host.state_fd >= 0) raw(__NR_close, host.state_fd);
-  keeping.init = request_of(e)->keeper == HOST_KEEPS_AS_INIT;
-  keeping.proc = keeping.init ? proc : usable_proc(proc);
-  contain->in_place = 1;
-  contain->stack = host.stack + STACK_GUARD;
-  contain->stack_size = STACK_SIZE;
-  if (keeping.proc < 0) {
-    report.phase = PROGRAM_PHASE_FAILED;
-    report.step = CHILD_STEP_KEEPER;
-    report.err = -keeping.proc;
-    raw(__NR_write, contain->keeper, &report, sizeof report);
-    for (;;) raw(__NR_exit_group, 127);
+void keeper_main(struct endpoint *e, int socket, int proc, int init, const struct program_report *entered) {
+  raw(__NR_prctl, PR_SET_NAME, "brood-keeper", 0, 0, 0);
+  host.entered = *entered;
+  long error = raw(__NR_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+  int usable = init ? proc : usable_proc(proc);
+  if (error >= 0 && usable < 0) error = usable;
+  if (error < 0 && host.entered.phase != PROGRAM_PHASE_FAILED) {
+    host.entered.phase = PROGRAM_PHASE_FAILED;
+    host.entered.step = CHILD_STEP_KEEPER;
+    host.entered.err = (int32_t)-error;
   }
-  child_main(&start);
+  host.relay = 1;
+  host.init = init;
+  host.ignores_child = keeper_begin(socket, usable, init);
+  e->socket = socket;
+  e->role = HOST_KEEPS_COMMANDS;
+  serve(e);
+  for (;;) raw(__NR_exit_group, 0);
+}
+
+/*
+ * What is sent to the group of our parent, which is our commands', must not reach us. The session stays ours: or a command's own
+ * group would be an orphaned one, which no terminal can stop. The first command was cloned in that group, which may be one of
+ * another pid namespace, without a number; those that come later are told to go back to it.
+ */
+static void leave_group(void) {
+  if (host.group != 0) return;
+  host.group = (int)raw(__NR_getpgid, 0);
+  raw(__NR_setpgid, 0, 0);
+}
+
+void lend_signals(int on) {
+  struct kernel_sigaction action = {0};
+  if (!host.ignores_child) return;
+  action.handler = (void *)(intptr_t)on; /* SIG_IGN is 1, SIG_DFL 0 */
+  raw(__NR_rt_sigaction, KERNEL_SIGCHLD, &action, 0, 8);
+}
+
+void keep_served(void) {
+  int command = host.kept;
+  host.kept = 0;
+  leave_group();
+  if (host.init) keeper_await_go();
+  keeper_keep(command, -1);
 }

@@ -20,6 +20,7 @@ struct host_link {
   int embryo;
   uint32_t unanswered;
   uint32_t last_answered;
+  int unread; /* the far side has ended, and not read all that was sent */
   struct packet *first;
   struct packet **last;
   struct host_shared *shared; /* NULL for an embryo */
@@ -210,10 +211,12 @@ int host_link_receive(struct host_link *link, int socket, struct host_received *
       .msg_iov = parts, .msg_iovlen = 2, .msg_control = &control, .msg_controllen = sizeof control.space};
   ssize_t n;
   /* ECONNRESET, once: the far side ended with requests unread. Its answers are still here, and then its end. */
-  do n = sys_recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  while (n < 0 && (errno == EINTR || errno == ECONNRESET));
+  do {
+    n = sys_recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (n < 0 && errno == ECONNRESET) link->unread = 1;
+  } while (n < 0 && (errno == EINTR || errno == ECONNRESET));
   if (n < 0) return errno == EAGAIN ? 0 : -errno;
-  if (n == 0) return -ENOTCONN;
+  if (n == 0) return link->unread ? -ECONNRESET : -ENOTCONN;
 
   received->fd = -1;
   received->lost_fd = (message.msg_flags & MSG_CTRUNC) != 0;

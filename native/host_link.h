@@ -35,7 +35,8 @@ int host_link_send(struct host_link *link, int socket, int type, uint32_t id, co
 /* Sends what waits. As host_link_send(). */
 int host_link_flush(struct host_link *link, int socket);
 
-/* 1: *received is filled in. 0: nothing has come. -ENOTCONN: the far side has ended. Or another negated errno. */
+/* 1: *received is filled in. 0: nothing has come. -ENOTCONN: the far side has ended; -ECONNRESET: and
+ * has not read all that was sent. Or another negated errno. */
 int host_link_receive(struct host_link *link, int socket, struct host_received *received);
 
 /* Memory of at least that size for a message that is to be built, whose first `kept` bytes stay; the link's. NULL: there is

@@ -5,6 +5,7 @@
  * unix(7), recvmsg(2), cmsg(3).
  */
 #include "host_program.h"
+#include "keeper.h"
 
 #include <signal.h>
 #include <sys/socket.h>
@@ -130,6 +131,8 @@ enum received receive(struct endpoint *e, int flags) {
   if (n == -EINTR) return RECEIVED_PART;
   if (n == -EAGAIN) return RECEIVED_NOTHING;
   if (n <= 0) return RECEIVED_END;
+  /* An order to a keeper that has nothing to keep any more: it was given before that was known. */
+  if (n == 1 && e->role == HOST_KEEPS_COMMANDS) return *(const char *)&h == KEEPER_RELEASE ? RECEIVED_END : RECEIVED_PART;
 
   int stranger;
   uint64_t payload = n > (long)sizeof h ? (uint64_t)n - sizeof h : 0;

@@ -24,10 +24,13 @@ struct arena {
   uint64_t size;
 };
 
+/* Who serves: the host as itself, in two ways, or a copy of it. */
+enum host_role { HOST_ITSELF = 1, HOST_RELAY = 2, HOST_EMBRYO = 4, HOST_KEEPS_COMMANDS = 8 };
+
 /* A socket that requests come from, and the message that is being put together. */
 struct endpoint {
   int socket;
-  int embryo;             /* serves steps, not spawns */
+  int role;               /* enum host_role: what is served to it */
   struct host_header now; /* of the message */
   uint64_t have;          /* bytes of its payload */
   uint32_t have_fds;
@@ -39,8 +42,13 @@ struct endpoint {
 
 struct host_process {
   int legacy; /* clone(2) instead of clone3(2) */
-  int relay;
+  int relay;    /* the parent itself of what it starts: a relay, or a keeper */
   int client;   /* our parent at the start, 0 where it is in an outer pid namespace: nobody else is served */
+  int group;    /* of a keeper: the process group that its commands begin in */
+  int kept;     /* of a keeper: the command that has been started just now */
+  int init;     /* of a keeper: pid 1 of its namespace */
+  int ignores_child; /* of a keeper: its commands find SIGCHLD ignored */
+  struct program_report entered; /* of a keeper: FAILED: why it can start nothing */
   int state_fd; /* of a relay: a signalfd for SIGCHLD */
   int yields;   /* our scheduling policy is SCHED_BATCH where our children's is to be SCHED_OTHER */
   long dumpable;
@@ -89,12 +97,14 @@ void refuse(const struct endpoint *e, uint32_t id, int error);
 /* How many fds a request has behind those of its program, for each enum host_extra. */
 #define N_CGROUP 2
 #define N_MAPS 1
-#define N_KEEPER 2
+#define N_KEEPER 1
 
 /* Makes the program that came ready to run: 0 or an errno. The fds stay the endpoint's. */
 int ready_program(struct endpoint *e);
-/* Whether something is asked for that no host does: an errno. */
-int flags_error(const struct host_request *r);
+/* Whether something is asked for that is not done for such a request: an errno. `extra`: what may follow. */
+int flags_error(const struct host_request *r, uint32_t extra);
+/* How many fds follow those of the program. */
+uint32_t extra_fds(const struct host_request *r);
 /* Of a program that is ready. */
 struct program_context context_of(const struct endpoint *e, struct program_report *report);
 
@@ -114,16 +124,19 @@ void restore_dumpable(void);
 
 void serve_spawn(struct endpoint *e);
 /* Makes a copy of the host, with the namespaces that the request asks for; the child returns 0 here. */
-long copy_begin(const struct endpoint *e, int *pidfd);
-/* Answers with the copy, or with why there is none; closes its pidfd. Runs in: host. */
-void copy_answer(struct endpoint *e, long pid, int pidfd);
+void serve_create(struct endpoint *e);
 
 /* ---- host_keeper.c, host_embryo.c ---- */
 
-/* Runs in: child, a copy of the host. It clones the command, and becomes its keeper. `proc` is the client's /proc. */
-__attribute__((noreturn)) void keep_command(struct endpoint *e, struct child_containment *contain, int proc);
-
-void serve_create(struct endpoint *e);
+/* Run in: child, a copy of the host, which has entered what contains it; or not, for the reason that is told to the first
+ * who asks for anything. `proc` is the client's /proc. */
+__attribute__((noreturn)) void keeper_main(struct endpoint *e, int socket, int proc, int init,
+                                           const struct program_report *entered);
+/* Runs in: the keeper. Its disposition of SIGCHLD, which a child inherits: the command's, or, off, its own. */
+void lend_signals(int on);
+/* Runs in: the keeper, whose command has just been started: until nothing of it is left. */
+void keep_served(void);
+__attribute__((noreturn)) void embryo_main(struct endpoint *e, int socket);
 /* Run in: the embryo. */
 void serve_step(struct endpoint *e);
 void serve_exec(struct endpoint *e);

@@ -10,7 +10,6 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#define KERNEL_SIGCHLD 17
 #define KERNEL_SFD_CLOEXEC 02000000
 #define KERNEL_SFD_NONBLOCK 04000
 

@@ -8,8 +8,7 @@
 
 #include "program_check.h"
 
-/* How many fds follow those of the program. */
-static uint32_t extra_fds(const struct host_request *r) {
+uint32_t extra_fds(const struct host_request *r) {
   return (r->extra & HOST_CGROUP ? N_CGROUP : 0) + (r->extra & HOST_MAPS ? N_MAPS : 0) +
          (r->extra & HOST_KEEPER ? N_KEEPER : 0);
 }
@@ -65,15 +64,15 @@ struct program_context context_of(const struct endpoint *e, struct program_repor
                   : (char **)((char *)program_of(e) + (uint32_t)exec->c),
       .report_socket = -1,
       .silent = 1,
-      .parent_pid = (int)(host.relay && !e->embryo ? raw(__NR_getpid) : raw(__NR_getppid)),
+      .parent_pid = (int)(host.relay && e->role != HOST_EMBRYO ? raw(__NR_getpid) : raw(__NR_getppid)),
       .close_rung = request_of(e)->close_rung,
       .reset_handlers = host.legacy,
   };
 }
 
-int flags_error(const struct host_request *r) {
+int flags_error(const struct host_request *r, uint32_t extra) {
   if (r->clone_flags & ~HOST_NAMESPACES) return EINVAL;
-  if (r->extra & ~(uint32_t)(HOST_CGROUP | HOST_MAPS | HOST_KEEPER)) return EINVAL;
+  if (r->extra & ~extra) return EINVAL;
   int keeps = r->keeper == HOST_KEEPS || (r->keeper == HOST_KEEPS_AS_INIT && (r->clone_flags & CLONE_NEWPID));
   return (r->extra & HOST_KEEPER) && !keeps ? EINVAL : 0;
 }

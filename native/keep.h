@@ -3,8 +3,7 @@
  *
  * It becomes a subreaper, which it stays through exec, clones the command (whose program runs in the same memory and
  * reports in it, as in a plain spawn), sends the command's pidfd over its socket, and executes keeper.c. So a keeper needs
- * no protocol for starting anything, and costs one clone and one exec more than a plain spawn. A fork of a spawn host, which
- * has the keeper's program in it already, goes on as a keeper without that exec.
+ * no protocol for starting anything, and costs one clone and one exec more than a plain spawn.
  *
  * prctl(2), PR_SET_CHILD_SUBREAPER (3.4). Freestanding, as child_program.h.
  */
@@ -80,14 +79,6 @@ static inline void keep_reap(int pid) {
   }
 }
 
-/* Sends what became of the set-up where no memory is shared with who asked for it. */
-static inline void keep_tell(const struct child_start *start) {
-  const struct child_containment *contain = start->contain;
-  if (contain->keeper < 0) return;
-  while (raw(__NR_write, contain->keeper, start->context.report, sizeof *start->context.report) == -EINTR) {
-  }
-}
-
 /* Runs in: child. Reports a step that no operation stands for, and exits. */
 __attribute__((noreturn)) static inline void keep_fail(struct child_start *start, int step,
                                                        long error) {
@@ -95,7 +86,6 @@ __attribute__((noreturn)) static inline void keep_fail(struct child_start *start
   report->phase = PROGRAM_PHASE_FAILED;
   report->step = step;
   report->err = (int32_t)-error;
-  if (start->contain->in_place) keep_tell(start);
   if (start->context.report_socket >= 0)
     while (raw(__NR_write, start->context.report_socket, report, sizeof *report) == -EINTR) {
     }
@@ -142,28 +132,12 @@ __attribute__((noreturn)) static inline void keep_main(struct child_start *start
   if (contain->shared && report->phase != PROGRAM_PHASE_EXEC) {
     /* It has reported, or was killed in its set-up: our own end says the rest. */
     keep_reap((int)pid);
-    if (contain->in_place) keep_tell(start);
     for (;;) raw(__NR_exit_group, 127);
   }
   error = pidfd < 0 ? pidfd : keep_send(contain->keeper, (int)pid, pidfd);
   /* What is sent to the group of our parent, which is the command's, must not reach its keeper. The session stays
    * ours: or the command's own group would be an orphaned one, which no terminal can stop. */
   raw(__NR_setpgid, 0, 0);
-  if (contain->in_place) {
-    if (error < 0) {
-      /* Nobody is there, or could be told of the command. That may have started others by now: as a keeper whose socket
-       * has come to its end we end them all. */
-      start->context.report->phase = PROGRAM_PHASE_FAILED;
-      start->context.report->step = CHILD_STEP_KEEPER;
-      start->context.report->err = (int32_t)-error;
-      keep_tell(start);
-      raw(__NR_shutdown, contain->keeper, 0 /* SHUT_RD */);
-    }
-    raw(__NR_dup3, contain->keeper, KEEPER_SOCKET, 0);
-#ifdef BROOD_HOST
-    become_keeper((int)pid);
-#endif
-  }
   if (error == 0)
     error = contain->keeper == KEEPER_SOCKET
                 ? raw(__NR_fcntl, KEEPER_SOCKET, KERNEL_F_SETFD, 0)

@@ -7,31 +7,34 @@
  *   init   the same as pid 1 of a pid namespace, where everything can be reached by one call, and where the kernel
  *          ends everything when it is gone.
  *
- * In each it ends everything when the other end of its socket (fd 0) is closed: the parent's death, by whatever cause.
- * It starts nothing, has every signal blocked, and has no file open but its own. keeper.h has what is said.
+ * In each it ends everything when the other end of its socket is closed: the parent's death, by whatever cause.
+ * It has every signal blocked. keeper.h has what is said.
  *
  * It is a part of two programs: brood-keeper (keeper_start.c), which a child of ours executes, and the spawn host, of which
- * it is a fork. Freestanding.
+ * it is a fork (host_keeper.c) that starts its commands itself, one after the other. Freestanding.
  *
  * Linux 5.4: pidfd_open(2) (5.3); /proc/PID/task/TID/children (CONFIG_PROC_CHILDREN), else /proc is searched.
  */
 #include "keeper.h"
 #include "keeper_calls.h"
 
-#define KEEPER_PROC 1 /* the fd of /proc */
-
-static int command;  /* its pid, 0 when it has been reaped */
+static struct {
+  int socket;
+  int proc;    /* an fd of /proc */
+  int signals; /* a signalfd for SIGCHLD */
+} fds;
+static int command; /* its pid, 0 when it has been reaped */
 static int is_init;
 static int killing;
 static int parent_gone;
-static struct keeper_note last; /* of the command's end */
+static struct keeper_note last; /* of the command's end, and EMPTY after it if something was left */
 static int last_pending;
 static int refused; /* in this sweep: a process that may not be signalled */
 static int hit;     /* one that may */
 
 static int say(const struct keeper_note *note) {
   if (parent_gone) return 1;
-  long n = raw(__NR_sendto, KEEPER_SOCKET, note, sizeof *note, MSG_DONTWAIT | MSG_NOSIGNAL, 0, 0);
+  long n = raw(__NR_sendto, fds.socket, note, sizeof *note, MSG_DONTWAIT | MSG_NOSIGNAL, 0, 0);
   return n != -EAGAIN;
 }
 
@@ -53,7 +56,7 @@ static int listed; /* in this sweep: /proc lists the children of each process */
 static void sweep_children(int parent, int parent_pidfd, int depth);
 
 static long open_in_proc(const char *path, int flags) {
-  return raw(__NR_openat, KEEPER_PROC, path, flags | O_CLOEXEC, 0);
+  return raw(__NR_openat, fds.proc, path, flags | O_CLOEXEC, 0);
 }
 
 /* proc(5), field 4 of /proc/PID/stat; 0: there is no such process. */
@@ -170,7 +173,7 @@ static void sweep(void) {
     return;
   }
   listed = lists_children();
-  if (keeper_sees(KEEPER_PROC)) sweep_children((int)raw(__NR_getpid), -1, 0);
+  if (keeper_sees(fds.proc)) sweep_children((int)raw(__NR_getpid), -1, 0);
   else if (command != 0) note_result(raw(__NR_kill, command, SIGKILL)); /* it has not been reaped */
   else refused = 1;
 }
@@ -219,17 +222,20 @@ static int reap(void) {
       command = 0;
     }
   }
-  if (last_pending) {
-    last.left = left;
-    last_pending = !say(&last);
+  if (last_pending && last.type == KEEPER_EXIT) last.left = left;
+  if (!last_pending && command == 0 && !left && last.left) {
+    last.type = KEEPER_EMPTY;
+    last.left = 0;
+    last_pending = 1;
   }
+  if (last_pending) last_pending = !say(&last);
   return left;
 }
 
 static void take_orders(void) {
   for (;;) {
     char order;
-    long n = raw(__NR_recvfrom, KEEPER_SOCKET, &order, 1, MSG_DONTWAIT, 0, 0);
+    long n = raw(__NR_recvfrom, fds.socket, &order, 1, MSG_DONTWAIT, 0, 0);
     if (n == -EINTR) continue;
     if (n == -EAGAIN) return;
     if (n <= 0) {
@@ -244,38 +250,47 @@ static void take_orders(void) {
 /* What is left may not be signalled, and nobody is there to be told: after so many sweeps it is left alone. */
 #define MOST_VAIN_SWEEPS 100
 
-static void keep(void) {
+int keeper_begin(int socket, int proc, int init) {
   uint64_t mask = 1ull << (SIGCHLD - 1);
-  uint64_t action[4] = {0, 0, 0, 0};
+  uint64_t action[4] = {0, 0, 0, 0}, before[4] = {0, 0, 0, 0};
   /* Where it is ignored, children would be reaped without us. */
-  raw(__NR_rt_sigaction, SIGCHLD, action, 0, 8);
-  enum { SOCKET, SIGNALS, COMMAND, FDS };
-  struct poll_fd fds[FDS];
-  fds[SOCKET].fd = KEEPER_SOCKET;
-  fds[SIGNALS].fd = (int)raw(__NR_signalfd4, -1, &mask, 8, O_CLOEXEC | 04000 /* SFD_NONBLOCK */);
-  /* Until its exec the command has no exit signal: that it was killed before no SIGCHLD tells. */
-  int pidfd = (int)raw(__NR_pidfd_open, command, 0);
-  fds[SIGNALS].events = fds[COMMAND].events = POLLIN;
-  fds[COMMAND].revents = 0;
+  raw(__NR_rt_sigaction, SIGCHLD, action, before, 8);
+  fds.socket = socket;
+  fds.proc = proc;
+  fds.signals = (int)raw(__NR_signalfd4, -1, &mask, 8, O_CLOEXEC | 04000 /* SFD_NONBLOCK */);
+  is_init = init;
+  return before[0] == 1 /* SIG_IGN */;
+}
+
+void keeper_await_go(void) {
+  char order;
+  long n;
+  do n = raw(__NR_read, fds.socket, &order, 1);
+  while (n == -EINTR);
+  if (n <= 0) leave();
+}
+
+void keeper_keep(int pid, int pidfd) {
+  enum { SOCKET, SIGNALS, COMMAND, EVENTS };
+  struct poll_fd events[EVENTS];
   int vain = 0;
-  long pause = -1;
-  if (is_init) {
-    char order;
-    long n;
-    do n = raw(__NR_read, KEEPER_SOCKET, &order, 1);
-    while (n == -EINTR);
-    if (n <= 0) leave();
-  }
+  command = pid;
+  killing = last_pending = last.left = 0;
+  events[SOCKET].revents = events[SIGNALS].revents = events[COMMAND].revents = 0;
+  events[SIGNALS].fd = fds.signals;
+  events[SIGNALS].events = events[COMMAND].events = POLLIN;
   for (;;) {
-    char signals[512];
-    while (fds[SIGNALS].fd >= 0 && raw(__NR_read, fds[SIGNALS].fd, signals, sizeof signals) > 0) {
-    }
-    if (!parent_gone) take_orders();
+    char signals[512]; /* there is one SIGCHLD at most */
+    if (events[SIGNALS].revents != 0) raw(__NR_read, fds.signals, signals, sizeof signals);
+    if (events[SOCKET].revents & ~POLLOUT) take_orders();
     /* pid 1 takes everything along. */
     if (parent_gone && is_init) leave();
     int left = reap();
-    if (!left && !last_pending) leave();
-    pause = fds[SIGNALS].fd < 0 ? 10 : -1;
+    if (!left && !last_pending) {
+      if (command != 0) leave(); /* somebody else has reaped it: our end says that nothing is known */
+      return;
+    }
+    long pause = fds.signals < 0 ? 10 : -1;
     if (killing && left) {
       sweep();
       /* Those that were children of children are ours when their parents have been reaped by nobody: again. */
@@ -283,25 +298,24 @@ static void keep(void) {
       if (vain > MOST_VAIN_SWEEPS && parent_gone) leave();
       pause = vain > 0 ? 10 + vain : 5;
     }
-    fds[SOCKET].fd = parent_gone ? -1 : KEEPER_SOCKET;
-    fds[SOCKET].events = last_pending ? POLLIN | POLLOUT : POLLIN;
+    events[SOCKET].fd = parent_gone ? -1 : fds.socket;
+    events[SOCKET].events = last_pending ? POLLIN | POLLOUT : POLLIN;
     /* It has ended, and whoever traces it is told first. */
-    int traced = command != 0 && fds[COMMAND].revents != 0;
+    int traced = command != 0 && events[COMMAND].revents != 0;
     if (traced && pause < 0) pause = 10;
-    fds[COMMAND].fd = command == 0 || traced ? -1 : pidfd;
-    wait_for(fds, FDS, pause);
+    events[COMMAND].fd = command == 0 || traced ? -1 : pidfd;
+    wait_for(events, EVENTS, pause);
   }
 }
 
-void keeper_run(int pid, int init, int proc) {
-  command = pid;
-  is_init = init;
+void keeper_run(int pid, int init) {
   /* Anywhere else "everyone" would be everyone. */
-  if (is_init && raw(__NR_getpid) != 1)
+  if (init && raw(__NR_getpid) != 1)
     for (;;) raw(__NR_exit_group, 2);
-  if (proc >= 0 && proc != KEEPER_PROC) raw(__NR_dup3, proc, KEEPER_PROC, O_CLOEXEC);
-  settle_in(proc < 0 ? KEEPER_PROC : KEEPER_PROC + 1);
-  if (proc < 0) raw(__NR_openat, AT_FDCWD, "/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0); /* the lowest that is free */
-  keep();
+  settle_in(KEEPER_SOCKET + 1);
+  keeper_begin(KEEPER_SOCKET, (int)raw(__NR_openat, AT_FDCWD, "/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0), init);
+  if (init) keeper_await_go();
+  /* Until its exec the command has no exit signal: that it was killed before no SIGCHLD tells. */
+  keeper_keep(pid, (int)raw(__NR_pidfd_open, pid, 0));
   leave();
 }

@@ -22,7 +22,7 @@ __attribute__((noreturn, used)) void keeper_main(long *stack) {
   long argc = stack[0];
   char **argv = (char **)(stack + 1);
   if (argc == 3 && (is(argv[1], "keep") || is(argv[1], KEEPER_ROLE_INIT)))
-    keeper_run((int)parse(argv[2]), is(argv[1], KEEPER_ROLE_INIT), -1);
+    keeper_run((int)parse(argv[2]), is(argv[1], KEEPER_ROLE_INIT));
   if (argc == 3 && is(argv[1], "watch")) cgroup_watch(argv[2]);
   for (;;) raw(__NR_exit_group, 2);
 }

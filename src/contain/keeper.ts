@@ -4,17 +4,18 @@
  * that this looks like a child of ours. native/keeper.h has what is said.
  */
 
-import { ECONNRESET } from "../kernel/errno.js";
-import { EVENT, FIELD, FIELDS_PER_EVENT, unknownByKeeper } from "../kernel/events.js";
+import { FIELD, FIELDS_PER_EVENT, unknownByKeeper } from "../kernel/events.js";
 import { type Monitor, monitor } from "../kernel/monitor.js";
 import type { Launched, LaunchedKeeper } from "../launch/launcher.js";
 import { Containment } from "./containment.js";
 import { unlessPassing } from "./kernel-files.js";
 import { descendantsOf, findProcesses, type Process, processesOf, sameProcess, signalProcess } from "./processes.js";
 
-/** `struct keeper_note` of native/keeper.h. */
-const NOTE = { type: 0, pid: 4, code: 8, status: 12, uid: 16, left: 20, usage: 24, values: 9, size: 96 } as const;
-const TYPE = { state: 1, exit: 2, ended: 3 } as const;
+/** `enum keeper_note_type` and `enum keeper_order` of native/keeper.h. */
+const NOTE = { state: 1, exit: 2, ended: 3, empty: 4 } as const;
+const ORDER = { kill: "K".charCodeAt(0), release: "R".charCodeAt(0) } as const;
+/** What a note tells: its type, the pid, whether anything else is left. */
+const told = new Int32Array(3);
 const CLD_EXITED = 1;
 const SIGKILL = 9;
 const LOOK_MS = 20;
@@ -24,12 +25,13 @@ export class KeptContainment extends Containment {
   readonly #monitor: Monitor;
   readonly #command: number;
   readonly #keeper: LaunchedKeeper;
-  readonly #bytes = new Uint8Array(NOTE.size);
-  readonly #note = new DataView(this.#bytes.buffer);
   /** Everything that was ever seen below the keeper: what can be looked for when that is gone. */
   readonly #seen = new Map<number, number>();
   #looking: NodeJS.Timeout | undefined;
   #left = false;
+  /** It has told that nothing is left. */
+  #empty = false;
+  #returned = false;
   #commandEnded = false;
   #keeperEnded = false;
 
@@ -41,6 +43,10 @@ export class KeptContainment extends Containment {
     this.#keeper = keeper;
     // The command, whose watcher is told the same, sees to it that everything comes to an end.
     const onFailure = (): void => {};
+    if (keeper.lent !== undefined) {
+      keeper.lent.borrow({ onNotes: () => this.#hear(), onEnd: (events, base) => this.#onKeeperEnd(events, base) });
+      return;
+    }
     this.#monitor.watch(keeper.index, { onEvent: (events, base) => this.#onKeeperEnd(events, base), onFailure });
     this.#monitor.watch(keeper.socket, { onEvent: () => this.#hear(), onFailure });
     // Where the epoll set takes no more what it says is looked for: it must not be waited for for ever.
@@ -58,12 +64,12 @@ export class KeptContainment extends Containment {
   }
 
   protected endAll(): void {
-    if (!this.#keeperEnded) this.#order("K");
+    if (!this.#keeperEnded) this.#order(ORDER.kill);
     else for (const process of this.members()) signalProcess(process, SIGKILL);
   }
 
   protected release(): void {
-    if (!this.#keeperEnded) this.#order("R");
+    if (!this.#keeperEnded) this.#order(ORDER.release);
   }
 
   protected override look(): void {
@@ -75,10 +81,21 @@ export class KeptContainment extends Containment {
     return unlessPassing(() => this.members().length === 0, false);
   }
 
-  protected close(): void {}
+  protected close(): void {
+    this.#returnKeeper();
+  }
 
-  #order(order: string): void {
-    this.#monitor.native.write(this.#keeper.socket, Buffer.from(order), 0, 1);
+  /** One that was lent goes back when its command has been heard of to the end. */
+  #returnKeeper(): void {
+    if (this.#returned || !this.over || !this.#commandEnded || this.#keeperEnded) return;
+    this.#returned = true;
+    if (this.#empty) this.#keeper.lent?.giveBack();
+    // It was told to leave, or goes on to end what can't be waited for.
+    else void this.#keeper.lent?.end();
+  }
+
+  #order(order: number): void {
+    this.#monitor.native.keptOrder(this.#keeper.socket, order);
   }
 
   /** Without the keeper: what is still below the command, or in its own group, or was seen before. */
@@ -92,31 +109,24 @@ export class KeptContainment extends Containment {
   }
 
   #hear(): void {
-    while (!this.#keeperEnded || !this.#commandEnded) {
-      const n = this.#monitor.native.read(this.#keeper.socket, this.#bytes, 0, NOTE.size);
-      // It ended without having read all that it was told: this is said once, before what it has said itself. unix(7)
-      if (n === -ECONNRESET) continue;
-      if (n !== NOTE.size) return;
-      const type = this.#note.getInt32(NOTE.type, true);
-      if (type !== TYPE.ended) this.#tell(type === TYPE.exit);
+    while (!this.#returned && (!this.#keeperEnded || !this.#commandEnded)) {
+      const event = new Float64Array(FIELDS_PER_EVENT);
+      if (this.#monitor.native.keptHear(this.#keeper.socket, told, event) !== 1) return;
+      const [type, pid = 0, left] = told;
+      if (type === NOTE.exit) this.#left = left === 1;
+      if (type === NOTE.empty || (type === NOTE.exit && left === 0)) this.#empty = true;
+      if (type === NOTE.empty) this.finish();
+      else if (type !== NOTE.ended) this.#tell(event, type === NOTE.exit);
       // In a namespace the numbers are its own.
-      else if (this.by === "keeper" && !this.#keeper.foreign) this.noteEnded(this.#note.getInt32(NOTE.pid, true));
+      else if (this.by === "keeper" && !this.#keeper.foreign) this.noteEnded(pid);
+      this.#returnKeeper();
     }
   }
 
-  #tell(exit: boolean): void {
-    const int = (offset: number): number => this.#note.getInt32(offset, true);
-    const event = new Float64Array(FIELDS_PER_EVENT);
+  #tell(event: Float64Array, exit: boolean): void {
     event[FIELD.index] = this.#command;
-    event[FIELD.type] = exit ? EVENT.child : EVENT.state;
-    event[FIELD.code] = int(NOTE.code);
-    event[FIELD.status] = int(NOTE.status);
-    event[FIELD.uid] = int(NOTE.uid);
     if (exit) {
       this.#commandEnded = true;
-      this.#left = int(NOTE.left) === 1;
-      event[FIELD.usage] = 1;
-      for (let i = 0; i < NOTE.values; i++) event[FIELD.utime + i] = Number(this.#note.getBigInt64(NOTE.usage + 8 * i, true));
       // As for a child of ours: it shared our memory, or a host's, until its exec, and starts with that peak as its own.
       if ((event[FIELD.maxrss] as number) <= (this.#keeper.peak ?? process.resourceUsage().maxRSS)) event[FIELD.maxrss] = -1;
       event[FIELD.group] = this.#monitor.native.keptEnded(this.#command);
@@ -131,8 +141,10 @@ export class KeptContainment extends Containment {
     if (!byItself) unlessPassing(() => this.#seeBelowCommand(), undefined);
     this.#keeperEnded = true;
     clearInterval(this.#looking);
-    this.#monitor.remove(this.#keeper.index);
-    this.#monitor.remove(this.#keeper.socket);
+    if (this.#keeper.lent === undefined) {
+      this.#monitor.remove(this.#keeper.index);
+      this.#monitor.remove(this.#keeper.socket);
+    }
     if (!this.#commandEnded) {
       this.#commandEnded = true;
       this.kill();

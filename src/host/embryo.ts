@@ -227,7 +227,7 @@ export class Embryo extends Steps implements Watcher {
 /** Makes the link to it. Where that can't be, nobody will ever drive it: it is ended, and its entry given back. */
 function linkTo(index: number, pid: number, pipe: number): HostLink {
   try {
-    return new HostLink(pipe, true, `process ${pid}`, () => {});
+    return new HostLink(pipe, "copy", `process ${pid}`, () => {});
   } catch (error) {
     const events = monitor();
     const onEvent = (batch: Float64Array, base: number): void => {

@@ -77,7 +77,10 @@ export class HostProcess {
     const { pipes } = launched;
     this.child = prepared.child({ ...launched, pipes: [] }, containment).unref();
     const [socket] = pipes;
-    this.link = new HostLink(socket?.index ?? -1, false, "the spawn host", () => this.child[Symbol.dispose]());
+    this.link = new HostLink(socket?.index ?? -1, "host", "the spawn host", () => {
+      void this.launcher.close();
+      this.child[Symbol.dispose]();
+    });
     this.launcher = new HostLauncher(this.link, plan.elsewhere, sight);
     this.ready = this.#greet();
     this.ready.catch(() => {});
@@ -90,7 +93,7 @@ export class HostProcess {
   /** Ends it. What is under way fails; its children go on. */
   async end(): Promise<void> {
     this.link.close();
-    await this.child.closed;
+    await Promise.all([this.child.closed, this.launcher.close()]);
   }
 
   async #greet(): Promise<void> {

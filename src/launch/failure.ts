@@ -13,7 +13,7 @@ import type { Text } from "../program/writer.js";
 import type { ParentStage, Stage } from "../stages.js";
 
 /** `enum launch_failure` of native/launch.h. */
-export const LAUNCH = { ok: 0, pidfd: 4, child: 6, killed: 7, host: 9 } as const;
+export const LAUNCH = { ok: 0, clone: 3, pidfd: 4, child: 6, killed: 7, watch: 8, host: 9 } as const;
 const PARENT_STAGES: Record<number, ParentStage> = {
   1: "pipe",
   2: "memory",

@@ -3,8 +3,8 @@
  * needs, and takes the child that comes back, which is ours as any other. Does not block.
  */
 
-import { closeSync, constants, openSync } from "node:fs";
 import { HostError } from "../errors.js";
+import { FIELDS_PER_EVENT } from "../kernel/events.js";
 import { monitor } from "../kernel/monitor.js";
 import { compile, type Elsewhere, type Program } from "../program/compile.js";
 import type { Planned } from "../program/make-plan.js";
@@ -12,24 +12,17 @@ import { INPUT, type Plan } from "../program/plan.js";
 import { ProgramWriter } from "../program/writer.js";
 import { inheritableFds } from "./facts.js";
 import { hostEnded, LAUNCH, launchError, notMade, type Sight } from "./failure.js";
-import {
-  type Answer,
-  type Asker,
-  copyRest,
-  EXTRA,
-  type HostLink,
-  KEEPER,
-  type Numbers,
-  REQUEST,
-  type Sent,
-} from "./host-link.js";
-import { answerIdMaps, endUnmet, meet } from "./kept.js";
+import type { HostKeeper } from "./host-keeper.js";
+import { type AskedKeeper, HostKeepers, type KeeperWish } from "./host-keepers.js";
+import { type Answer, type Asker, copyRest, EXTRA, type HostLink, type Numbers, REQUEST, type Sent } from "./host-link.js";
+import { answerIdMaps } from "./id-maps.js";
 import type { Cleanup, Enclosure, Launched, LaunchedPipe, Launcher } from "./launcher.js";
 
 const writer = new ProgramWriter();
 
 export class HostLauncher implements Launcher {
   readonly #link: HostLink;
+  readonly #keepers: HostKeepers;
   readonly #elsewhere: () => Elsewhere;
 
   /** Which paths of its children are ours, too: none in another root. */
@@ -38,6 +31,7 @@ export class HostLauncher implements Launcher {
   /** `elsewhere` tells at each launch what the child takes over from us. */
   constructor(link: HostLink, elsewhere: () => Elsewhere, sight: Sight) {
     this.#link = link;
+    this.#keepers = new HostKeepers(link);
     this.#elsewhere = elsewhere;
     this.sight = sight;
   }
@@ -65,32 +59,109 @@ export class HostLauncher implements Launcher {
     const plan = withInherited(planned.plan);
     const program = compile(plan, writer, this.#elsewhere());
     const { keeper, namespaces = plan.setup.namespaces.flags, maps = plan.setup.namespaces.maps } = enclosure;
+    if (keeper !== undefined) {
+      const launched = await this.#launchKept(plan, program, cleanup, { role: keeper.role, namespaces, maps });
+      return launched ?? this.launch(planned, cleanup, enclosure);
+    }
     const numbers = { flags: namespaces, signal: cleanup.signal, grace: cleanup.grace };
-    const extra = extraOf(plan, enclosure, maps !== undefined);
+    const extra = extraOf(enclosure, maps !== undefined);
     const sent = sendWith(this.#link, plan, program, numbers, extra);
-    const { pipes } = sent;
     const stopAnswering = maps === undefined ? undefined : answerIdMaps(sent.extra[extra.maps] as number, maps);
-    const socket = keeper === undefined ? undefined : (sent.extra[extra.socket] as number);
     try {
-      const unmet = ({ failure, rest }: Answer): void => {
-        if (socket !== undefined) endUnmet(socket, failure === LAUNCH.pidfd ? (rest[1] as number) : 0);
-      };
-      const { rest } = await answered(sent.answer, pipes, plan, program, this.sight, unmet);
-      const [index = 0, pid = 0, relayed = 0, , peak = 0] = rest;
-      if (socket === undefined) return { index, pid, pipes };
-      const foreign = relayed === 1 || keeper?.role === "init";
-      const made = { index, socket, pid, peak, foreign };
-      const met = await meet(made, cleanup).catch((error) => {
-        discard(pipes);
-        throw error;
-      });
-      if (met.failure === LAUNCH.ok) return { index: met.index, pid: met.pid, pipes, keeper: made };
-      discard(pipes);
-      throw launchError(met.failure, met.rest, plan, program.subjects, this.sight);
+      const { rest } = await answered(sent.answer, sent.pipes, plan, program, this.sight);
+      return { index: rest[0] as number, pid: rest[1] as number, pipes: sent.pipes };
     } finally {
       stopAnswering?.();
     }
   }
+
+  /** Ends what waits for a next command. Settles when it is gone. */
+  close(): Promise<void> {
+    return this.#keepers.close();
+  }
+
+  /**
+   * By a keeper that is there, or one that is made: it is asked before it is known to be there. Undefined: somebody has killed
+   * it while it waited, and it has not heard of this.
+   */
+  async #launchKept(plan: Plan, program: Program, { signal, grace }: Cleanup, wish: KeeperWish): Promise<Launched | undefined> {
+    const { keeper, made, sent, stop } = this.#ask(plan, program, { signal, grace }, wish);
+    const pipes = sent?.pipes ?? [];
+    try {
+      const unmade = await made?.catch((error: Error) => error);
+      if (unmade instanceof Error || (unmade !== undefined && unmade.failure !== LAUNCH.ok)) {
+        keeper?.link.close();
+        discard(pipes);
+        forgetCommand(await sent?.answer.catch(() => undefined));
+        if (unmade instanceof Error) throw unmade instanceof HostError ? hostEnded(plan, unmade) : unmade;
+        // Our table of fds is full. It ends, since its socket is closed, and nobody else will wait for it.
+        if (unmade.failure === LAUNCH.pidfd) reap(unmade.rest[1] as number);
+        throw launchError(unmade.failure, unmade.rest, plan, program.subjects, this.sight);
+      }
+      if (keeper === undefined) throw new Error("a keeper was asked for");
+      if (unmade !== undefined) keeper.made(unmade);
+      const answer = await sent?.answer.catch(() => undefined);
+      const [index = 0, pid = 0, , , peak = 0] = answer?.rest ?? [];
+      if (answer?.failure === LAUNCH.ok) return { index, pid, pipes, keeper: keeper.launched(peak) };
+      discard(pipes);
+      // That it has no command it says itself; else it is not known what it does.
+      if (answer !== undefined && TOLD_BY_KEEPER.includes(answer.failure)) keeper.giveBack();
+      else await gone(keeper);
+      if (made === undefined && answer === undefined && keeper.link.unread) return undefined;
+      const { failure, rest } = answer ?? { failure: LAUNCH.killed, rest: new Int32Array(5) };
+      throw launchError(failure, rest, plan, program.subjects, this.sight);
+    } finally {
+      stop();
+    }
+  }
+
+  #ask(plan: Plan, program: Program, numbers: Numbers, wish: KeeperWish): AskedKeeper & { sent?: Sending } {
+    for (;;) {
+      let asked: AskedKeeper;
+      try {
+        asked = this.#keepers.get(wish);
+      } catch (error) {
+        throw error instanceof HostError ? hostEnded(plan, error) : notMade(plan, "keeper", error as NodeJS.ErrnoException);
+      }
+      const { keeper, made } = asked;
+      if (keeper === undefined) return asked;
+      try {
+        const sent = send(keeper.link, REQUEST.spawn, plan, program, numbers);
+        // What the host says comes first.
+        sent.answer.catch(() => {});
+        return { ...asked, sent };
+      } catch {
+        // Its socket is closed: the host, which has made none, says why. One that has waited somebody has killed: the next.
+        if (made !== undefined) return asked;
+      }
+    }
+  }
+}
+
+/** A keeper that says so is there, and has no command. */
+const TOLD_BY_KEEPER: readonly number[] = [LAUNCH.child, LAUNCH.killed, LAUNCH.clone];
+
+/** Of a keeper that nobody knows, its socket closed: it ends its command, which it has told of already. */
+function forgetCommand(answer: Answer | undefined): void {
+  if (answer?.failure !== LAUNCH.ok) return;
+  const index = answer.rest[0] as number;
+  monitor().native.keptEnded(index);
+  monitor().remove(index);
+}
+
+/** Waits for the end of a keeper, and of all that it keeps. */
+async function gone(keeper: HostKeeper): Promise<void> {
+  monitor().hold();
+  await keeper.end();
+  monitor().release();
+}
+
+const P_PID = 1;
+const WEXITED = 4;
+const record = new Float64Array(FIELDS_PER_EVENT);
+
+function reap(pid: number): void {
+  if (pid > 0) monitor().native.waitid(P_PID, pid, WEXITED, record);
 }
 /** A launch that has failed, as its answer told. */
 class Refusal {
@@ -131,12 +202,10 @@ interface Extra {
   inputs: number[];
   numbers: Numbers;
   maps: number;
-  socket: number;
-  close(): void;
 }
 
 /** In the order of `enum host_extra`. A complement is an fd of ours, sent as it is. */
-function extraOf(plan: Plan, { cgroup, procs, keeper }: Enclosure, maps: boolean): Extra {
+function extraOf({ cgroup, procs }: Enclosure, maps: boolean): Extra {
   const inputs: number[] = [];
   let bits = 0;
   if (cgroup !== undefined) {
@@ -148,22 +217,7 @@ function extraOf(plan: Plan, { cgroup, procs, keeper }: Enclosure, maps: boolean
     bits |= EXTRA.maps;
     inputs.push(INPUT.packets);
   }
-  const numbers = { extra: bits, keeper: keeper === undefined ? 0 : KEEPER[keeper.role === "init" ? "init" : "keep"] };
-  const atSocket = inputs.length;
-  if (keeper === undefined) return { inputs, numbers, maps: atMaps, socket: atSocket, close: () => {} };
-  // A keeper finds what it keeps in there, also where the host's root has none.
-  const proc = openProc(plan);
-  inputs.push(INPUT.packets, ~proc);
-  numbers.extra |= EXTRA.keeper;
-  return { inputs, numbers, maps: atMaps, socket: atSocket, close: () => closeSync(proc) };
-}
-
-function openProc(plan: Plan): number {
-  try {
-    return openSync("/proc", constants.O_RDONLY | constants.O_DIRECTORY);
-  } catch (error) {
-    throw notMade(plan, "keeper", error as NodeJS.ErrnoException);
-  }
+  return { inputs, numbers: { extra: bits }, maps: atMaps };
 }
 
 /** Sends a program with what is to contain it; gives our ends of its pipes, and of what follows them. */
@@ -174,23 +228,20 @@ function sendWith(
   numbers: Numbers,
   extra: Extra,
 ): { pipes: LaunchedPipe[]; extra: readonly number[]; answer: Promise<Answer> } {
-  try {
-    const inputs = Int32Array.from([...program.inputs, ...extra.inputs]);
-    const { pipes, ends, answer } = send(link, REQUEST.spawn, plan, { ...program, inputs }, { ...numbers, ...extra.numbers });
-    return { pipes, answer, extra: ends.slice(program.inputs.length) };
-  } finally {
-    extra.close();
-  }
+  const inputs = Int32Array.from([...program.inputs, ...extra.inputs]);
+  const { pipes, ends, answer } = send(link, REQUEST.spawn, plan, { ...program, inputs }, { ...numbers, ...extra.numbers });
+  return { pipes, answer, extra: ends.slice(program.inputs.length) };
+}
+
+/** A program that has been sent: our ends of its pipes, and of all that went with it. */
+interface Sending {
+  pipes: LaunchedPipe[];
+  ends: readonly number[];
+  answer: Promise<Answer>;
 }
 
 /** Sends a program; gives our ends of its pipes. */
-export function send(
-  link: HostLink,
-  type: number,
-  plan: Plan,
-  program: Program,
-  numbers: Numbers,
-): { pipes: LaunchedPipe[]; ends: readonly number[]; answer: Promise<Answer> } {
+export function send(link: HostLink, type: number, plan: Plan, program: Program, numbers: Numbers): Sending {
   let sent: Sent;
   try {
     sent = link.request(type, program.bytes, program.inputs, numbers);
@@ -206,26 +257,23 @@ function pipesOf(plan: Plan, ends: readonly number[]): LaunchedPipe[] {
   return plan.setup.fds.inputs.map(({ kind, target, size }, i) => ({ index: ends[i] as number, target, kind, size }));
 }
 
-/** Waits for the answer; closes the pipes, and whatever else there is, where it is a failure. */
+/** Waits for the answer; closes the pipes where it is a failure. */
 async function answered(
   answer: Promise<Answer>,
   pipes: LaunchedPipe[],
   plan: Plan,
   program: Program,
   sight: Sight,
-  failed: (answer: Answer) => void,
 ): Promise<Answer> {
   let result: Answer;
   try {
     result = await answer;
   } catch (error) {
     discard(pipes);
-    failed({ failure: LAUNCH.host, rest: new Int32Array(0) });
     throw error instanceof HostError ? hostEnded(plan, error) : error;
   }
   if (result.failure === LAUNCH.ok) return result;
   discard(pipes);
-  failed(result);
   throw launchError(result.failure, result.rest, plan, program.subjects, sight);
 }
 

@@ -4,7 +4,7 @@
  */
 
 import { HostError } from "../errors.js";
-import { ENOTCONN, EPIPE, systemError } from "../kernel/errno.js";
+import { ECONNRESET, ENOTCONN, EPIPE, systemError } from "../kernel/errno.js";
 import { EVENT, FIELD, FIELDS_PER_EVENT, unknownByKeeper } from "../kernel/events.js";
 import { type Monitor, monitor, type Watcher } from "../kernel/monitor.js";
 import { LAUNCH } from "./failure.js";
@@ -91,6 +91,7 @@ const GREETING = 0;
 export class HostLink implements Watcher {
   readonly #monitor: Monitor = monitor();
   readonly #index: number;
+  readonly #far: "host" | "copy";
   readonly #what: string;
   readonly #onEnd: () => void;
   readonly #pending = new Map<number, Asker>();
@@ -100,6 +101,10 @@ export class HostLink implements Watcher {
   #executing = false;
   #nextId = 1;
   #ended: HostError | undefined;
+  /** It has ended, and had not read all that was sent. */
+  unread = false;
+  /** Of a keeper: reads what it says without being asked. */
+  onNotes: (() => void) | undefined;
 
   /**
    * Takes over the entry of a `packets` pipe. `what` names the far side in errors; `onEnd` is called once, when it
@@ -107,11 +112,12 @@ export class HostLink implements Watcher {
    *
    * @throws Error with an errno's code. The entry is closed then.
    */
-  constructor(pipe: number, embryo: boolean, what: string, onEnd: () => void) {
+  constructor(pipe: number, far: "host" | "copy", what: string, onEnd: () => void) {
     this.#index = pipe;
+    this.#far = far;
     this.#what = what;
     this.#onEnd = onEnd;
-    const result = this.#monitor.native.hostOpen(pipe, embryo ? 1 : 0);
+    const result = this.#monitor.native.hostOpen(pipe, far === "copy" ? 1 : 0);
     if (result < 0) {
       this.#monitor.remove(pipe);
       throw systemError(-result, "sendmsg");
@@ -198,6 +204,11 @@ export class HostLink implements Watcher {
   #receive(toTheEnd: boolean): void {
     const { native } = this.#monitor;
     while (this.#ended === undefined) {
+      // It has answered: what follows is for whoever has asked.
+      if (this.#pending.size === 0 && this.onNotes !== undefined) {
+        this.onNotes();
+        return;
+      }
       const result = native.hostReceive(this.#index, out, record);
       if (result === 0) return;
       if (result === 1) {
@@ -213,7 +224,10 @@ export class HostLink implements Watcher {
       }
       if (result === 2) this.#changed();
       else if (result === 3) this.#executing = true;
-      else this.#end(result === -ENOTCONN ? undefined : systemError(-result, "recvmsg"));
+      else {
+        this.unread = result === -ECONNRESET;
+        this.#end(this.unread || result === -ENOTCONN ? undefined : systemError(-result, "recvmsg"));
+      }
     }
   }
 
@@ -235,7 +249,7 @@ export class HostLink implements Watcher {
     const asker = this.#pending.get(id);
     this.#pending.delete(id);
     this.#executing = false;
-    const relayed = id !== GREETING && failure === LAUNCH.ok && out[4] === 1;
+    const relayed = this.#far === "host" && id !== GREETING && failure === LAUNCH.ok && out[4] === 1;
     if (relayed) this.#relayed.set(out[5] as number, out[2] as number);
     if (asker !== undefined) {
       this.#monitor.release();

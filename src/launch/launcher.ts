@@ -26,6 +26,23 @@ export interface LaunchedKeeper {
   foreign?: boolean;
   /** The most memory that the command may have shared until its exec, in KiB. Undefined: that was ours. */
   peak?: number;
+  /** Where it is a copy of a spawn host: who it may serve next. */
+  lent?: LentKeeper;
+}
+
+/** Who has borrowed a keeper: hears that there are notes of it to be read, and that it has ended. */
+export interface KeeperBorrower {
+  onNotes(): void;
+  onEnd(events: Float64Array, base: number): void;
+}
+
+/** A keeper that is lent for one command. */
+export interface LentKeeper {
+  borrow(borrower: KeeperBorrower): void;
+  /** Nothing is left of the command: it may serve the next. */
+  giveBack(): void;
+  /** Has it end, with all that it keeps, unless it was released. */
+  end(): Promise<void>;
 }
 
 export interface Launched {

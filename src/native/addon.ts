@@ -106,8 +106,10 @@ export interface Addon {
   /** Reads an answer (1), a state (2) or nothing (0): see exports_host.c. */
   hostReceive(index: number, out: Int32Array, record: Float64Array): number;
   hostFlush(index: number): number;
-  /** Reads a keeper's first word: 0 none yet, 1 it has a command, 2 it has none: see exports_kept.c. */
-  keptMet(socket: number, translate: number, cleanupSignal: number, cleanupGrace: number, out: Int32Array): number;
+  /** Reads a note of a keeper (1), or nothing (0): see exports_kept.c. */
+  keptHear(socket: number, out: Int32Array, record: Float64Array): number;
+  /** Tells a keeper one of `enum keeper_order`. */
+  keptOrder(socket: number, order: number): number;
   /** Writes the id maps that a host's child asks for: 0 it has not asked yet, 1 done. `texts`: each ended by a NUL. */
   answerIdMaps(socket: number, texts: Uint8Array, denySetgroups: number): number;
   /** An embryo has exec'ed: it is a child as any from now on, with that clean-up. */

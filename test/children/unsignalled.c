@@ -1,5 +1,5 @@
 /*
- * A keeper that has not been executed, as a spawn host's, and its command, which has no exit signal, as none has until its exec:
+ * A keeper, and its command, which has no exit signal, as none has until its exec:
  * that ends when the keeper already waits. Prints what the keeper tells, "exit CODE", or "nothing".
  *
  * Its headers and libc's can't both be included.
@@ -42,7 +42,7 @@ int main(void) {
       raw(__NR_exit_group, raw(__NR_read, gate[0], &byte, 1) == 0 ? 7 : 8);
     }
     raw(__NR_dup3, pair[1], KEEPER_SOCKET, 0);
-    keeper_run(child, 0, -1);
+    keeper_run(child, 0);
   }
   raw(__NR_close, gate[0]);
   raw(__NR_close, pair[1]);

@@ -8,14 +8,15 @@ import { execFileSync } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { run, spawnAsync } from "brood";
+import { type RunResult, run, spawnAsync } from "brood";
 import { type HostOptions, SpawnHost } from "brood/host";
 import { act, lineOf } from "../helpers/act.js";
 import { childPath } from "../helpers/children.js";
 import { withMark } from "../helpers/contained.js";
 import { inNode } from "../helpers/in-node.js";
 import { runNode } from "../helpers/node.js";
-import { ended, parentOf } from "../helpers/processes.js";
+import { ended, parentOf, stateOf } from "../helpers/processes.js";
+import type { Report } from "../helpers/report.js";
 import { test } from "../helpers/test.js";
 
 const torture = childPath("torture");
@@ -165,18 +166,109 @@ for (const contain of ALL) {
     }));
 }
 
-test("keeper: it is a fork of the host, our child, and gone with its command", () =>
+test("keeper: it is a copy of the host, our child; it takes the host's next command, and ends when there is none", () =>
   withHost({}, async (host) => {
-    const child = await host.spawn("cat", { contain: "keeper" });
-    const keeper = parentOf(child.pid);
-    assert.equal(parentOf(keeper), process.pid);
-    assert.equal(readFileSync(`/proc/${keeper}/comm`, "utf8"), "brood-keeper\n");
-    assert.equal(readFileSync(`/proc/${keeper}/cmdline`, "utf8").split("\0")[0], "brood-host");
-    child.stdin.end();
-    await child.closed;
-    assert.equal(child.reason, "exit");
-    await ended(keeper);
+    const keepers = new Set<number>();
+    // One that has waited too long for the next, on a slow machine, has ended.
+    for (let rounds = 0; keepers.size === rounds; rounds++) {
+      const child = await host.spawn("cat", { contain: "keeper" });
+      const keeper = parentOf(child.pid);
+      keepers.add(keeper);
+      assert.equal(parentOf(keeper), process.pid);
+      assert.equal(readFileSync(`/proc/${keeper}/comm`, "utf8"), "brood-keeper\n");
+      assert.equal(readFileSync(`/proc/${keeper}/cmdline`, "utf8").split("\0")[0], "brood-host");
+      child.stdin.end();
+      await child.closed;
+      assert.equal(child.reason, "exit");
+    }
+    for (const keeper of keepers) await ended(keeper);
   }));
+
+test("keeper: its second command begins as its first: group, session, directory, fds, signals", () =>
+  withHost({ cwd: "/usr", umask: 0o27, ignoreSignals: ["SIGCHLD"] }, async (host) => {
+    const told = new Map<number, Report[]>();
+    while (![...told.values()].some(({ length }) => length > 1)) {
+      const child = await host.spawn(childPath("report"), ["1", "wait"], { contain: "keeper", stderr: "ignore" });
+      const keeper = parentOf(child.pid);
+      const report = JSON.parse(await lineOf(child.stdout)) as Report;
+      assert.equal(report.ppid, keeper);
+      assert.notEqual(report.pgid, report.pid);
+      assert.notEqual(report.pgid, keeper);
+      told.set(keeper, [...(told.get(keeper) ?? []), report]);
+      child.stdin.end();
+      await child.closed;
+    }
+    const taken = ({ pgid, sid, cwd, umask, fds, ignored, blocked }: Report) => {
+      return { pgid, sid, cwd, umask, fds: Object.keys(fds), ignored, blocked };
+    };
+    const [first, ...others] = [...told.values()].flat().map(taken);
+    for (const other of others) assert.deepEqual(other, first);
+    assert.equal(first?.umask, 0o27);
+    // SIGCHLD is 17.
+    assert.equal((BigInt(`0x${first?.ignored[0]}`) >> 16n) & 1n, 1n);
+  }));
+
+for (const when of ["before the next is asked for", "before it has heard of the next"]) {
+  test(`keeper: one that somebody kills while it waits, ${when}, costs the next nothing`, () =>
+    withHost({}, async (host) => {
+      const child = await host.spawn("cat", { contain: "keeper" });
+      const keeper = parentOf(child.pid);
+      child.stdin.end();
+      await child.closed;
+      let started: Promise<RunResult>;
+      if (when.startsWith("before the")) {
+        process.kill(keeper, "SIGKILL");
+        // In the turn in which it is seen: we have not heard of it.
+        while (stateOf(keeper) !== "Z");
+        started = host.run("true", { contain: "keeper" });
+      } else {
+        process.kill(keeper, "SIGSTOP");
+        while (stateOf(keeper) !== "T");
+        started = host.run("true", { contain: "keeper" });
+        process.kill(keeper, "SIGKILL");
+      }
+      const { exit } = await started;
+      assert.equal(exit.kind === "exited" && exit.code, 0);
+    }));
+}
+
+test("keeper: what fails to start leaves it to the next; what was let go takes it along", () =>
+  withHost({}, async (host) => {
+    for (let round = 0; round < 3; round++) await assert.rejects(host.run("/nope", { contain: "keeper" }), { code: "ENOENT" });
+    const child = await host.spawn("sh", ["-c", "sleep 100 & echo $!"], {
+      contain: "keeper",
+      descendants: "leave",
+      stdin: "ignore",
+      drain: { timeout: 50 },
+    });
+    const keeper = parentOf(child.pid);
+    const left = Number(await lineOf(child.stdout));
+    await child.closed;
+    await ended(keeper);
+    assert.deepEqual(
+      child.containment?.survivors.map(({ pid }) => pid),
+      [left],
+    );
+    process.kill(left, "SIGKILL");
+  }));
+
+test("keeper: a host that ends takes those along that wait, and leaves those that keep", async () => {
+  const host = await SpawnHost.start();
+  const child = await host.spawn("cat", { contain: "keeper" });
+  const other = await host.spawn("cat", { contain: "keeper" });
+  const [busy, idle] = [parentOf(child.pid), parentOf(other.pid)];
+  assert.notEqual(busy, idle);
+  other.stdin.end();
+  await other.closed;
+  await host[Symbol.asyncDispose]();
+  await ended(idle);
+  assert.equal(parentOf(child.pid), busy);
+  child.stdin.end("x");
+  assert.equal(await child.stdout.text(), "x");
+  const exit = await child.closed;
+  assert.equal(exit.kind === "exited" && exit.code, 0);
+  await ended(busy);
+});
 
 test("keeper: that its command was killed within the exec, when no signal would say so, it hears all the same", async () => {
   const { stdout } = await run(childPath("unsignalled"));
