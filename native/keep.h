@@ -19,13 +19,21 @@
 
 #define KEEP_CLONE_VM 0x00000100
 #define KEEP_CLONE_VFORK 0x00004000
+#define KEEP_P_ALL 0
 #define KEEP_P_PID 1
+#define KEEP_WNOHANG 1
 #define KEEP_WEXITED 4
 #define KEEP_WALL 0x40000000
 #define KEEP_SIGKILL 9
 #ifndef __NR_pidfd_open
 #define __NR_pidfd_open 434
 #endif
+
+/* siginfo_t as waitid(2) fills it. */
+struct keep_child_info {
+  int signal, error, code, padding, pid;
+  char rest[108];
+};
 
 /* The kernel's struct user_msghdr and struct cmsghdr with one fd in it. */
 struct keep_iov {
@@ -92,6 +100,47 @@ __attribute__((noreturn)) static inline void keep_fail(struct child_start *start
   for (;;) raw(__NR_exit_group, 127);
 }
 
+/* Sends SIGKILL to all our children. */
+static inline void keep_kill_children(void) {
+  char numbers[512];
+  long file = raw(__NR_openat, KERNEL_AT_FDCWD, "/proc/thread-self/children", KERNEL_O_RDONLY | KERNEL_O_CLOEXEC, 0);
+  long size, pid = 0;
+  if (file < 0) return;
+  while ((size = raw(__NR_read, file, numbers, sizeof numbers)) > 0) {
+    for (long i = 0; i < size; i++) {
+      if (numbers[i] >= '0' && numbers[i] <= '9') {
+        pid = pid * 10 + (numbers[i] - '0');
+      } else {
+        /* Not reaped yet: the number is its own. */
+        if (pid > 0) raw(__NR_kill, pid, KEEP_SIGKILL);
+        pid = 0;
+      }
+    }
+  }
+  raw(__NR_close, file);
+}
+
+/* Others may not be ours to signal; who waits for us is not to wait for ever. */
+#define KEEP_MOST_SWEEPS 2000
+
+/* Ends the command and what it has started, where there can be no keeper: whoever has lost its parent is our child by now, or
+ * becomes it when that is killed. (Where the kernel lists no children, the command alone.) */
+static inline void keep_end_all(int command) {
+  raw(__NR_kill, command, KEEP_SIGKILL);
+  for (int i = 0; i < KEEP_MOST_SWEEPS; i++) {
+    keep_kill_children();
+    struct keep_child_info info;
+    long result;
+    do {
+      info.pid = 0;
+      result = raw(__NR_waitid, KEEP_P_ALL, 0, &info, KEEP_WEXITED | KEEP_WNOHANG | KEEP_WALL, 0);
+    } while (result == -EINTR || (result == 0 && info.pid != 0));
+    if (result < 0) return; /* ECHILD */
+    long pause[2] = {0, 1000000};
+    raw(__NR_nanosleep, pause, 0);
+  }
+}
+
 static inline void keep_command(void *argument) {
   struct child_start *start = argument;
   program_run(start->program, &start->context);
@@ -135,13 +184,15 @@ __attribute__((noreturn)) static inline void keep_main(struct child_start *start
     for (;;) raw(__NR_exit_group, 127);
   }
   error = pidfd < 0 ? pidfd : keep_send(contain->keeper, (int)pid, pidfd);
+  /* Nobody is there, or can be told of the command, which may have started others by now. A keeper whose socket is at its end
+   * ends them all; and who waits at its other end reads that there is none. */
+  if (error < 0) raw(__NR_shutdown, contain->keeper, 2 /* SHUT_RDWR */);
   /* What is sent to the group of our parent, which is the command's, must not reach its keeper. The session stays
    * ours: or the command's own group would be an orphaned one, which no terminal can stop. */
   raw(__NR_setpgid, 0, 0);
-  if (error == 0)
-    error = contain->keeper == KEEPER_SOCKET
-                ? raw(__NR_fcntl, KEEPER_SOCKET, KERNEL_F_SETFD, 0)
-                : raw(__NR_dup3, contain->keeper, KEEPER_SOCKET, 0);
+  error = contain->keeper == KEEPER_SOCKET
+              ? raw(__NR_fcntl, KEEPER_SOCKET, KERNEL_F_SETFD, 0)
+              : raw(__NR_dup3, contain->keeper, KEEPER_SOCKET, 0);
   if (error >= 0) {
     char number[12];
     char *end = number + sizeof number - 1;
@@ -156,8 +207,7 @@ __attribute__((noreturn)) static inline void keep_main(struct child_start *start
     envp[0] = 0;
     error = raw(__NR_execve, contain->keeper_path, argv, envp);
   }
-  raw(__NR_kill, pid, KEEP_SIGKILL);
-  keep_reap((int)pid);
+  keep_end_all((int)pid);
   keep_fail(start, CHILD_STEP_KEEPER, error);
 }
 
