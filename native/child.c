@@ -8,6 +8,13 @@
 #include "keep.h"
 #include "program_run.h"
 
+/* A host enters what contains a copy of it by this, too. In the addon nothing here is called from elsewhere. */
+#ifdef BROOD_HOST
+#define CHILD_ENTER
+#else
+#define CHILD_ENTER static inline __attribute__((always_inline))
+#endif
+
 /* Writes "0", which is the writer itself, to the cgroup's list of processes. What is allowed to whoever opened that is
  * allowed then (cgroups(7), since Linux 5.16). */
 static long join(int cgroup, int procs) {
@@ -38,7 +45,7 @@ static void enter_group(int group) {
   if (raw(__NR_setpgid, 0, group) < 0) raw(__NR_setpgid, 0, 0);
 }
 
-long child_enter(const struct child_containment *contain, enum child_step *step) {
+CHILD_ENTER long child_enter(const struct child_containment *contain, enum child_step *step) {
   if (contain->group > 0) enter_group(contain->group);
   *step = CHILD_STEP_CGROUP;
   long error = contain->cgroup >= 0 ? join(contain->cgroup, contain->procs) : 0;

@@ -33,8 +33,10 @@ struct child_start {
 /* The `step` of a report about what no program has an operation for. */
 enum child_step { CHILD_STEP_CGROUP = -2, CHILD_STEP_MAPS = -3, CHILD_STEP_KEEPER = -4 };
 
+#ifdef BROOD_HOST
 /* Runs in: child. Enters what contains it, but for a keeper: 0, or a negated errno and at which step. */
 long child_enter(const struct child_containment *contain, enum child_step *step);
+#endif
 
 /* Runs in: child. `start` is a struct child_start. Never returns. */
 __attribute__((noreturn)) void child_main(void *start);
