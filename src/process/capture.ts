@@ -5,6 +5,7 @@
 
 import { constants } from "node:buffer";
 import type { Omission } from "../errors.js";
+import { Gathered } from "./gathered.js";
 import type { Sink } from "./pipe-reader.js";
 import { type OpenSpill, type SpillFile, spillInBackground } from "./spill.js";
 
@@ -47,10 +48,8 @@ export class Capture implements Sink, Collection {
   readonly #resume: () => void;
   readonly #openSpill: OpenSpill;
   /** While nothing is missing all is in the head. */
-  #head: Buffer[] = [];
-  #headBytes = 0;
-  #tail: Buffer[] = [];
-  #tailBytes = 0;
+  readonly #head = new Gathered();
+  readonly #tail = new Gathered();
   #total = 0;
   /** Where the next bytes of a large output go; #used of it are taken. */
   #block: Buffer | undefined;
@@ -78,7 +77,6 @@ export class Capture implements Sink, Collection {
     if (this.#limit === undefined || this.#total <= this.#limit.bytes) {
       this.#closeBlock();
       this.#head.push(chunk);
-      this.#headBytes += chunk.length;
       return true;
     }
     if (fitted) this.#overflow(this.#limit);
@@ -98,7 +96,6 @@ export class Capture implements Sink, Collection {
 
   filled(bytes: number): boolean {
     this.#used += bytes;
-    this.#headBytes += bytes;
     this.#total += bytes;
     return true;
   }
@@ -122,26 +119,26 @@ export class Capture implements Sink, Collection {
 
   /** The kept bytes, and what is missing. */
   bytes(): { output: Buffer; omitted: Omission | undefined } {
-    const output = joined([...this.#head, ...this.#tail]);
-    return { output, omitted: this.#omission(output.length, this.#headBytes) };
+    const output = joined([...this.#head.chunks, ...this.#tail.chunks]);
+    return { output, omitted: this.#omission(output.length, this.#head.bytes) };
   }
 
   /** The kept text, and what is missing. A character that was cut in two is left out, and counted as missing. */
   text(): { output: string; omitted: Omission | undefined } {
     if (this.#missing === 0) {
-      const all = joined(this.#head);
+      const all = joined(this.#head.take());
       // For bytes(), should it be too long; the pieces would be as much again.
-      this.#head = [all];
+      this.#head.push(all);
       return { output: all.toString(), omitted: undefined };
     }
-    const head = withoutIncomplete(Buffer.concat(this.#head));
-    const tail = withoutContinuation(Buffer.concat(this.#tail));
+    const head = withoutIncomplete(Buffer.concat(this.#head.chunks));
+    const tail = withoutContinuation(Buffer.concat(this.#tail.chunks));
     const before = head.toString();
     return { output: before + tail.toString(), omitted: this.#omission(head.length + tail.length, before.length) };
   }
 
   get #missing(): number {
-    return this.#total - this.#headBytes - this.#tailBytes;
+    return this.#total - this.#head.bytes - this.#tail.bytes;
   }
 
   #omission(kept: number, at: number): Omission | undefined {
@@ -154,7 +151,7 @@ export class Capture implements Sink, Collection {
 
   /** What came so far does not fit any more: it goes to the file, and is shared out between head and tail. */
   #overflow({ bytes, keep, spill }: CaptureLimit): void {
-    const all = this.#head;
+    const all = this.#head.take();
     if (spill !== undefined) {
       this.#file = this.#openSpill(spill, {
         failed: (error) => {
@@ -169,8 +166,6 @@ export class Capture implements Sink, Collection {
       for (const chunk of all) this.#spill(chunk);
     }
     const headRoom = keep === "head" ? bytes : keep === "tail" ? 0 : Math.ceil(bytes / 2);
-    this.#head = [];
-    this.#headBytes = 0;
     for (const chunk of all) this.#keep(chunk, { bytes, keep, spill }, headRoom);
   }
 
@@ -179,22 +174,12 @@ export class Capture implements Sink, Collection {
     { bytes, keep }: CaptureLimit,
     headRoom = keep === "head" ? bytes : keep === "tail" ? 0 : Math.ceil(bytes / 2),
   ): void {
-    const toHead = Math.min(chunk.length, headRoom - this.#headBytes);
-    if (toHead > 0) {
-      this.#head.push(chunk.subarray(0, toHead));
-      this.#headBytes += toHead;
-    }
+    const toHead = Math.min(chunk.length, headRoom - this.#head.bytes);
+    if (toHead > 0) this.#head.push(chunk.subarray(0, toHead));
     const tailRoom = bytes - headRoom;
     if (toHead === chunk.length || tailRoom === 0) return;
     this.#tail.push(toHead > 0 ? chunk.subarray(toHead) : chunk);
-    this.#tailBytes += chunk.length - Math.max(0, toHead);
-    while (this.#tailBytes > tailRoom) {
-      const first = this.#tail[0] as Buffer;
-      const excess = this.#tailBytes - tailRoom;
-      if (first.length <= excess) this.#tail.shift();
-      else this.#tail[0] = compact(first.subarray(excess));
-      this.#tailBytes -= Math.min(first.length, excess);
-    }
+    if (this.#tail.bytes > tailRoom) this.#tail.drop(this.#tail.bytes - tailRoom);
   }
 
   #spill(chunk: Buffer): boolean {
@@ -212,14 +197,9 @@ export function textOf<Text>(make: () => Text, bytes: number): Text | undefined 
   }
 }
 
-function joined(chunks: Buffer[]): Buffer {
+function joined(chunks: readonly Buffer[]): Buffer {
   if (chunks.length === 1) return chunks[0] as Buffer;
   return Buffer.concat(chunks);
-}
-
-/** A small rest must not hold a whole chunk; a large one isn't worth a copy each time. */
-function compact(rest: Buffer): Buffer {
-  return rest.length * 2 < rest.buffer.byteLength ? Buffer.from(rest) : rest;
 }
 
 /** Bytes of UTF-8 without the beginning of a character at the end. */

@@ -64,6 +64,45 @@ for (const keep of ["head", "tail", "both"] as const) {
   });
 }
 
+for (const keep of ["head", "tail", "both"] as const) {
+  test(`keep: ${keep}: many small chunks, and large ones between them, in order`, async () => {
+    const all = Buffer.from(Array.from({ length: 150_000 }, (_, i) => i % 251));
+    for (const sizes of [[1], [1, 2, 3], [1, 5000, 2], [2047, 2048], [16_383, 1], [7, 7, 7, 40_000]]) {
+      const chunks: Buffer[] = [];
+      for (let at = 0, i = 0; at < all.length; i++) {
+        const size = sizes[i % sizes.length] as number;
+        chunks.push(Buffer.from(all.subarray(at, at + size)));
+        at += size;
+      }
+      for (const bytes of [0, 1, 100, 16_384, 33_000, 149_999, 150_000]) {
+        const { output, omitted } = (await capture(chunks, limit(bytes, keep))).bytes();
+        const wanted = expected(all, bytes, keep);
+        assert.ok(output.equals(wanted.output), `${sizes} under ${bytes}`);
+        assert.deepEqual(omitted, wanted.omitted);
+      }
+    }
+  });
+
+  test(`keep: ${keep}: output that comes byte by byte takes little more than its bytes`, () => {
+    const gc = globalThis.gc as () => void;
+    const sink = new Capture(
+      limit(1 << 19, keep),
+      () => {},
+      () => {},
+    );
+    const used = (): number => {
+      gc();
+      const { heapUsed, external } = process.memoryUsage();
+      return heapUsed + external;
+    };
+    const before = used();
+    for (let i = 0; i < 1 << 20; i++) sink.data(Buffer.of(i & 127));
+    const after = used();
+    assert.ok(after - before < 3 << 20, `${after - before} bytes`);
+    assert.equal(sink.bytes().output.length, 1 << 19);
+  });
+}
+
 test("without a limit everything is kept", async () => {
   const sink = await capture(pieces(ALL, 7), undefined);
   assert.deepEqual(sink.bytes(), { output: ALL, omitted: undefined });
