@@ -60,7 +60,7 @@ test("an abort escalates to SIGKILL, and cuts pipes that others hold", async () 
   const exit = await child.closed;
   assert.equal(exit.kind === "killed" && exit.signal, "SIGKILL");
   await assert.rejects(child.stdout.text(), { code: "ABORT_ERR", cause: controller.signal.reason });
-  child.killGroup("SIGKILL");
+  process.kill(-child.pid, "SIGKILL");
   child[Symbol.dispose]();
 });
 

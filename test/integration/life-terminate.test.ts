@@ -91,7 +91,7 @@ test("25: terminate() cuts the pipes that others still hold: closed settles, wha
   await child.terminate();
   await child.closed;
   await assert.rejects(child.stdout.text(), { code: "ABORT_ERR" });
-  child.killGroup("SIGKILL");
+  process.kill(-child.pid, "SIGKILL");
   child[Symbol.dispose]();
 });
 

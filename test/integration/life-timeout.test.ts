@@ -57,7 +57,7 @@ test("partial output is kept, and a readable that was cut ends in TimeoutError a
       for await (const chunk of child.stdout) count += chunk.length;
     };
     if (begun) await assert.rejects(reading, (error) => error instanceof TimeoutError && /fd 1/.test(error.message));
-    child.killGroup("SIGKILL");
+    process.kill(-child.pid, "SIGKILL");
     child[Symbol.dispose]();
     if (!begun) return false;
     assert.equal(count, 50_000);
@@ -86,7 +86,7 @@ test("25: the timeout also bounds pipes that are held after the child's own end 
       assert.equal(await lineOf(child.stdout), "done");
       await assert.rejects(child.stdout.text(), TimeoutError);
     }
-    child.killGroup("SIGKILL");
+    process.kill(-child.pid, "SIGKILL");
     child[Symbol.dispose]();
     return begun;
   }));
