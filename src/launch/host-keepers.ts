@@ -40,6 +40,7 @@ export class HostKeepers implements KeeperHome {
   readonly #host: HostLink;
   /** Who has waited longest comes first, and goes first. */
   readonly #idle: HostKeeper[] = [];
+  readonly #ending = new Set<Promise<void>>();
   #least = 0;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
@@ -63,7 +64,7 @@ export class HostKeepers implements KeeperHome {
 
   welcome(keeper: HostKeeper, common: boolean): void {
     if (!common || this.#closed || keeper.link.ended || this.#idle.length >= MOST_IDLE) {
-      keeper.link.close();
+      this.#end(keeper);
       return;
     }
     this.#idle.push(keeper);
@@ -79,7 +80,15 @@ export class HostKeepers implements KeeperHome {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
-    await Promise.all(this.#idle.splice(0).map((keeper) => keeper.end()));
+    for (const keeper of this.#idle.splice(0)) this.#end(keeper);
+    await Promise.all(this.#ending);
+  }
+
+  #end(keeper: HostKeeper): void {
+    const ended = keeper.end().then(() => {
+      this.#ending.delete(ended);
+    });
+    this.#ending.add(ended);
   }
 
   #make({ role, namespaces, maps }: KeeperWish, common: boolean): AskedKeeper {
@@ -106,7 +115,7 @@ export class HostKeepers implements KeeperHome {
   /** Those of which none was needed since the last time. */
   #dismiss(): void {
     this.#timer = undefined;
-    for (const keeper of this.#idle.slice(0, this.#least)) keeper.link.close();
+    for (const keeper of this.#idle.slice(0, this.#least)) this.#end(keeper);
     this.#least = this.#idle.length;
     if (this.#least > 0) this.#timer = setTimeout(() => this.#dismiss(), IDLE_MS).unref();
   }
