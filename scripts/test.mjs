@@ -28,7 +28,7 @@ const AGAIN = pattern === undefined ? 2 : 0;
 
 // A test that hangs ends by itself (test/helpers/test.ts); a file that blocks its thread is ended here, and all before anybody
 // gives up waiting.
-const FILE_MS = 6 * 60_000 * SLOWNESS;
+const FILE_MS = 4 * 60_000 * SLOWNESS;
 const RUN_MS = 40 * 60_000 * SLOWNESS;
 
 // Of tests of containment those that start their commands by test/helpers/launch.ts.

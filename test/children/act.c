@@ -9,7 +9,8 @@
  *   touch MB         uses so much memory      uid N           becomes that user
  *   close FD         closes an fd             exit N          exits with N
  *   traceme          lets its parent trace it setsid, setpgid as the calls of these names
- *   fork ... ;       a child does what is between, and exits; the pid is not waited for
+ *   fork ... ;       a child does what is between, and exits; it is waited for by:
+ *   reap             waits for every child
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -68,7 +69,8 @@ int main(int argc, char **argv) {
     int operands;
   } commands[] = {{"say", 2},  {"fill", 2},  {"read", 0},  {"drain", 0}, {"count", 1},   {"ignore", 1},
                   {"on", 2},   {"raise", 1}, {"pause", 0}, {"touch", 1}, {"uid", 1},     {"close", 1},
-                  {"exit", 1}, {"fork", 0},  {";", 0},     {"traceme", 0}, {"setsid", 0}, {"setpgid", 0}};
+                  {"exit", 1}, {"fork", 0},  {";", 0},     {"reap", 0},  {"traceme", 0},
+                  {"setsid", 0}, {"setpgid", 0}};
   int forked = 0;
   for (int i = 1; i < argc; i++) {
     const char *name = argv[i];
@@ -117,6 +119,7 @@ int main(int argc, char **argv) {
       if (!forked) while (i + 1 < argc && strcmp(argv[i], ";") != 0) i++;
     }
     else if (!strcmp(name, ";") && forked) return 0;
+    else if (!strcmp(name, "reap")) while (wait(NULL) > 0 || errno == EINTR) {}
   }
   return 0;
 }

@@ -3,7 +3,7 @@
  */
 
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn as nodeSpawn } from "node:child_process";
+import { spawn as nodeSpawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
 import { inspect } from "node:util";
@@ -14,7 +14,7 @@ import { posix } from "../helpers/fork.js";
 import { inNode } from "../helpers/in-node.js";
 import { launch } from "../helpers/launch.js";
 import { runNode } from "../helpers/node.js";
-import { ended } from "../helpers/processes.js";
+import { childrenOf, ended } from "../helpers/processes.js";
 import { test } from "../helpers/test.js";
 
 /** A child that nobody in this process waits for. */
@@ -26,28 +26,24 @@ async function inState(pid: number, letter: string): Promise<void> {
   while (processState(pid) !== letter) await new Promise(setImmediate);
 }
 
-/** A grandchild, that sh reaps when it is told to. */
+/** A grandchild, that its parent reaps when it is told to. */
 interface Grandchild {
   pid: number;
-  parent: ChildProcess;
-  /** Writes a line to its fd 3. */
   go: () => void;
   reap: () => Promise<unknown>;
 }
 
-/** Starts one that ends by that script. */
-async function grandchild(end: string): Promise<Grandchild> {
-  const parent = nodeSpawn("sh", ["-c", `sh -c '${end}' </dev/null & echo $!; read _; wait`], {
-    stdio: ["pipe", "pipe", "inherit", "pipe"],
-  });
-  const pid = Number(await lineOf(parent.stdout as Readable));
-  const gate = parent.stdio[3] as Writable;
+/** Starts one that ends like that. */
+async function grandchild(...end: string[]): Promise<Grandchild> {
+  const args = ["fork", "say", "1", "ready", "read", ...end, ";", "count", "3", "reap"];
+  const parent = nodeSpawn(act, args, { stdio: ["pipe", "pipe", "inherit", "pipe"] });
+  await lineOf(parent.stdout as Readable);
+  const [pid] = childrenOf(parent.pid as number);
   const reap = (): Promise<unknown> => {
-    parent.stdin?.end();
-    gate.destroy();
+    (parent.stdio[3] as Writable).destroy();
     return once(parent, "exit");
   };
-  return { pid, parent, go: () => gate.write("\n"), reap };
+  return { pid: pid as number, go: () => parent.stdin?.end("\n"), reap };
 }
 
 test("an adopted child has states, usage, check and output like any other", async () => {
@@ -136,19 +132,22 @@ test("adopted children end with the process, like spawned ones; without cleanup 
   process.kill(second, "SIGKILL");
 });
 
-for (const [how, kind, value] of [
-  ["exit 6", "exited", 6],
-  ["kill -USR2 $$", "killed", "SIGUSR2"],
+for (const [how, what, kind, value] of [
+  ["exit", "6", "exited", 6],
+  ["raise", "12", "killed", "SIGUSR2"],
 ] as const) {
-  test(`a process that isn't ours: "${how}" is seen while its parent has yet to reap it`, async () => {
-    const { pid, go, reap } = await grandchild(`read _ <&3; ${how}`);
-    const { exited } = Monitor.default.watch(pid);
-    go();
-    const exit = await exited;
-    assert.equal(processState(pid), "Z");
-    assert.deepEqual([exit.kind, exit.kind === "exited" ? exit.code : exit.kind === "killed" && exit.signal], [kind, value]);
-    assert.deepEqual([exit.usage, exit.uid], [null, null]);
-    await reap();
+  test(`a process that isn't ours: "${how} ${what}" is seen while its parent has yet to reap it`, async () => {
+    const { pid, go, reap } = await grandchild(how, what);
+    try {
+      const { exited } = Monitor.default.watch(pid);
+      go();
+      const exit = await exited;
+      assert.equal(processState(pid), "Z");
+      assert.deepEqual([exit.kind, exit.kind === "exited" ? exit.code : exit.kind === "killed" && exit.signal], [kind, value]);
+      assert.deepEqual([exit.usage, exit.uid], [null, null]);
+    } finally {
+      await reap();
+    }
   });
 }
 
