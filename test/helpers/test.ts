@@ -41,7 +41,7 @@ const PATIENCE_MS = 60_000 * SLOWNESS;
 const AFTERWARDS_MS = 5_000;
 
 let left = 0;
-let hung = false;
+let failed = false;
 
 /** Rejects when a test takes too long: what hangs is told, and its processes end, so that the file can. */
 function patience(): { over: Promise<never>; stop(): void } {
@@ -51,7 +51,6 @@ function patience(): { over: Promise<never>; stop(): void } {
       const resources = process.getActiveResourcesInfo().join(" ");
       const told = `still running after ${PATIENCE_MS / 1000} s, with ${resources}\n${describeTree(process.pid)}`;
       killTree(process.pid);
-      hung = true;
       reject(new Error(told));
     }, PATIENCE_MS);
   });
@@ -66,12 +65,20 @@ export function test(name: string, body: (context: TestContext) => unknown): voi
     const { over, stop } = patience();
     try {
       await Promise.race([body(context), over]);
+      await compare();
+    } catch (error) {
+      failed = true;
+      throw error;
     } finally {
       stop();
       left--;
-      // What a hang has left behind must not keep the file, and with it the whole run, from its end.
-      if (hung && left === 0) setTimeout(() => process.exit(1), AFTERWARDS_MS).unref();
+      // What a failure has left behind must not keep the file, and with it the whole run, from its end.
+      if (failed && left === 0) setTimeout(end, AFTERWARDS_MS).unref();
     }
-    await compare();
   });
+}
+
+function end(): void {
+  killTree(process.pid);
+  process.exit(1);
 }
