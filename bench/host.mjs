@@ -12,10 +12,12 @@ const exits = (stdio, title) => ({
 const blocked = (what, steps, titles, stdio = "ignore") => ({
   task: "blocked",
   parameters: { what, stdio, steps: steps.join(","), warm: 800, ms: 200 },
-  rows: steps.flatMap((step, i) => [
-    { id: `blocked-${stdio}-${what}-${step}`, title: `event loop blocked, ${titles[i]}`, metric: `us${step}`, unit: "µs" },
-    { id: `own-${stdio}-${what}-${step}`, title: `the same without others, ${titles[i]}`, metric: `own${step}`, unit: "µs" },
-  ]),
+  rows: steps.map((step, i) => ({
+    id: `blocked-${stdio}-${what}-${step}`,
+    title: `event loop blocked, ${titles[i]}`,
+    metric: `us${step}`,
+    unit: "µs",
+  })),
 });
 
 export default {

@@ -297,17 +297,18 @@ class Stopwatch {
       this.add(now() - begin, waited);
       return closed;
     }
-    // From the call until the child is there, without the time in which the event loop waited for events.
+    // From the call until the child is there, without the time in which the event loop waited: for events, and then for the CPU.
     const before = performance.eventLoopUtilization();
     const { closed } = await adapter.begin(file, stdio);
-    this.add(performance.eventLoopUtilization(before).active, waited);
+    this.ms += performance.eventLoopUtilization(before).active;
+    this.count++;
     return closed;
   }
 
   add(ms, waited) {
     this.ms += ms;
-    this.ownMs += Math.max(0, ms - (this.waitedMs() - waited));
     this.count++;
+    this.ownMs += Math.max(0, ms - (this.waitedMs() - waited));
   }
 }
 

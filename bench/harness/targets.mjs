@@ -122,7 +122,6 @@ export const targets = [
     ["18,000 fds, three pipes", "pipe-fds-18000"],
   ].flatMap(([title, row]) => [
     { what: `event loop blocked, through a host, ${title}`, of: of("host", `blocked-${row}`, "host"), below: 30, unit: "µs" },
-    { what: `the same, without others, ${title}`, of: of("host", `own-${row}`, "host"), below: 30, unit: "µs" },
   ]),
   against(
     "100 in flight through a host, no pipes: time, directly = 1",
