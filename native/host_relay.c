@@ -55,8 +55,7 @@ static int64_t microseconds(const struct timeval *time) {
   return (int64_t)time->tv_sec * 1000000 + time->tv_usec;
 }
 
-/* As a namespace's init it has adopted ones besides, which are
- * reaped and told of as any: the client knows those that it asked for. */
+/* A namespace's init has adopted others besides. They are reaped, and told of like its own: the client knows which it asked for. */
 void tell_states(const struct endpoint *e) {
   char drained[1024];
   if (raw(__NR_read, host.state_fd, drained, sizeof drained) <= 0) return;

@@ -51,8 +51,8 @@ const arch = ARCHES[values.arch];
 const scratch = mkdtempSync(join(tmpdir(), "kernel-"));
 
 // In an order in which each finds what it needs; a kernel has some of them built in.
-const MODULES = ["virtio", "virtio_ring", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "netfs", "fscache"];
-MODULES.push("9pnet", "9pnet_virtio", "9p", "overlay");
+const VIRTIO = ["virtio", "virtio_ring", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci"];
+const MODULES = [...VIRTIO, "netfs", "fscache", "9pnet", "9pnet_virtio", "9p", "overlay"];
 const UNPACK = { ko: ["cat"], xz: ["xz", "-dc"], zst: ["zstd", "-qdc"], gz: ["gzip", "-dc"] };
 
 // The first program: this machine's files below, memory above. A root that was moved, not a chroot: user namespaces need it.

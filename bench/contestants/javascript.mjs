@@ -290,8 +290,8 @@ class Stopwatch {
   }
 
   async spawn(adapter, file, stdio) {
-    const waited = this.waitedMs();
     if (adapter.begin === undefined) {
+      const waited = this.waitedMs();
       const begin = now();
       const closed = adapter.exit(file, stdio);
       this.add(now() - begin, waited);

@@ -32,6 +32,7 @@ export class HostKeeper implements Watcher, LentKeeper {
   #borrower: KeeperBorrower | undefined;
   #exit: Float64Array | undefined;
   #onGone: (() => void) | undefined;
+  #ended: Promise<void> | undefined;
 
   /** Takes over the entry of our end of its socket. */
   constructor(home: KeeperHome, socket: number, init: boolean, common: boolean) {
@@ -74,7 +75,12 @@ export class HostKeeper implements Watcher, LentKeeper {
   }
 
   /** Has it end, with all that it keeps. Settles when it has. */
-  async end(): Promise<void> {
+  end(): Promise<void> {
+    this.#ended ??= this.#end();
+    return this.#ended;
+  }
+
+  async #end(): Promise<void> {
     this.link.close();
     if (this.#index < 0 || this.#exit !== undefined || this.#monitor.failure !== undefined) return;
     await new Promise<void>((resolve) => {
