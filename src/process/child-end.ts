@@ -111,7 +111,7 @@ export class ChildEnd implements Mortal, EndsWithUs {
     return this.#heldBy;
   }
 
-  /** Milliseconds from the spawn to `closed`, or to now, also where nobody asked for `closed` before it was settled. */
+  /** Milliseconds from the spawn to `closed`, or to now. */
   get durationMs(): number {
     return (this.#closedAt ?? performance.now()) - this.#parts.startedAt;
   }
@@ -302,8 +302,7 @@ export class ChildEnd implements Mortal, EndsWithUs {
 
   close(): void {
     const { pipes, hold } = this.#parts;
-    // The clock is not free, and who asks how long it took has asked for this end.
-    if (this.#closed.wanted) this.#closedAt = performance.now();
+    this.#closedAt = performance.now();
     hold.end();
     this.#closed.settle(this.#exit as ExitState);
     pipes.context?.emitDestroy();

@@ -14,11 +14,6 @@ export class Settling<T> {
     return this.#promise;
   }
 
-  /** Whether anybody has asked for it. */
-  get wanted(): boolean {
-    return this.#promise !== undefined;
-  }
-
   settle(value: T): void {
     this.#value = value;
     this.#settled = true;
