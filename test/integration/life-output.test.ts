@@ -152,3 +152,14 @@ test("output() of a stream that is touched, and has given nothing yet, gives all
   assert.equal((await collecting).stdout, "x\n");
   assert.equal(seen, "x\n");
 });
+
+test("how long a command took does not grow with the time until its output is asked for", async () => {
+  const start = performance.now();
+  const child = await launch("true", [], { stdio: "ignore" });
+  await child.exited;
+  while (child.drained === null) await new Promise(setImmediate);
+  const closed = performance.now();
+  while (performance.now() - closed <= closed - start);
+  const { durationMs } = await child.output();
+  assert.ok(durationMs > 0 && durationMs <= closed - start, `${durationMs} of ${closed - start} ms`);
+});
