@@ -29,7 +29,7 @@ export default {
     exits("pipe", "spawn and exit, three pipes"),
     blocked("memory", [50, 4096], ["50 MiB resident", "4 GiB resident"]),
     blocked("fds", [18_000], ["18,000 open fds"]),
-    blocked("fds", [18_000], ["three pipes, 18,000 open fds"], "pipe"),
+    blocked("fds", [0, 18_000], ["three pipes", "three pipes, 18,000 open fds"], "pipe"),
     {
       task: "slow",
       parameters: { delay: 20, rounds: 10 },

@@ -10,5 +10,11 @@ export default {
         { id: "hundred", title: "100 at once, each", metric: "hundred", unit: "µs" },
       ],
     },
+    {
+      task: "exit",
+      // The others are a parent as small as its runtime makes it.
+      parameters: { stdio: "pipe", resident: 50, warm: 1500, ms: 300 },
+      rows: [{ id: "one-resident", title: "one at a time, 50 MiB resident", metric: "one", unit: "µs" }],
+    },
   ],
 };

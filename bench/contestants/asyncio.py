@@ -10,6 +10,7 @@ import json
 import os
 import stat
 import time
+from statistics import median
 
 BLOCK = 65536
 MIB = 1 << 20
@@ -99,26 +100,25 @@ def steps_of(p):
 
 async def task_blocked(p):
     held, numbers = [], {}
-    total, own, count = 0.0, 0.0, 0
+    us, own = [], []
 
     async def round_():
-        nonlocal total, own, count
         stdio = p.get("stdio", "ignore")
         spawn = Stepped(start(p["child"], stdio=(stdio,) * 3))
         child = await spawn
-        total += spawn.us
-        own += spawn.own
-        count += 1
+        us.append(spawn.us)
+        own.append(spawn.own)
         await (child.wait() if stdio == "ignore" else child.communicate())
 
     await repeat(p["warm"], round_)
     for step in steps_of(p):
         while len(held) < step:
             held.append(os.open("/dev/null", os.O_RDONLY) if p["what"] == "fds" else bytearray(b"\1") * MIB)
-        total, own, count = 0.0, 0.0, 0
+        us.clear()
+        own.clear()
         await repeat(p["ms"], round_)
-        numbers[f"us{step}"] = total / count
-        numbers[f"own{step}"] = own / count
+        numbers[f"us{step}"] = median(us)
+        numbers[f"own{step}"] = median(own)
     return numbers
 
 
@@ -206,17 +206,17 @@ async def task_run(p):
 
 async def task_slow(p):
     holder = await asyncio.create_subprocess_exec(p["lease"], p["copy"], str(p["delay"]), stdin=PIPE, stdout=PIPE)
-    total = 0.0
+    us = []
     for _ in range(p["rounds"]):
         holder.stdin.write(b"t")
         assert await holder.stdout.readline() == b"held\n"
         spawn = Stepped(start(p["copy"], stdio=("ignore",) * 3))
         child = await spawn
-        total += spawn.us
+        us.append(spawn.us)
         await child.wait()
         assert await holder.stdout.readline() == b"asked\n"
         assert await holder.stdout.readline() == b"given up\n"
-    return {"us": total / p["rounds"]}
+    return {"us": median(us)}
 
 
 async def task_capture(p):
@@ -273,9 +273,6 @@ def task_starting(p):
         subprocess.run([sys.executable, "-c", code], check=True)
         return (now() - begin) / 1000
 
-    def median(values):
-        return sorted(values)[len(values) // 2]
-
     pairs = [(start(""), start("import asyncio")) for _ in range(p["times"])]
     return {"added": median([full for _, full in pairs]) - median([bare for bare, _ in pairs])}
 
@@ -295,6 +292,8 @@ try:
     elif task == "starting":
         result = task_starting(parameters)
     else:
+        # Held to the end.
+        held = [bytearray(b"\1") * MIB for _ in range(parameters.get("resident", 0))]
         # Not asyncio.run, which at its end would wait for threads that wait for live children.
         result = asyncio.new_event_loop().run_until_complete(globals()[f"task_{task}"](parameters))
 except Absence as absence:

@@ -5,6 +5,8 @@
  *   PROGRAM TASK KEY=VALUE...
  */
 
+import { median } from "../harness/numbers.mjs";
+
 /**
  * What a contestant can do. Where it can't, it throws an Absence.
  *
@@ -278,15 +280,16 @@ class Stopwatch {
   }
 
   reset() {
-    this.ms = this.ownMs = this.count = 0;
+    this.ms = [];
+    this.ownMs = [];
   }
 
   get us() {
-    return (this.ms * 1000) / this.count;
+    return median(this.ms) * 1000;
   }
 
   get ownUs() {
-    return (this.ownMs * 1000) / this.count;
+    return median(this.ownMs) * 1000;
   }
 
   async spawn(adapter, file, stdio) {
@@ -300,15 +303,13 @@ class Stopwatch {
     // From the call until the child is there, without the time in which the event loop waited: for events, and then for the CPU.
     const before = performance.eventLoopUtilization();
     const { closed } = await adapter.begin(file, stdio);
-    this.ms += performance.eventLoopUtilization(before).active;
-    this.count++;
+    this.ms.push(performance.eventLoopUtilization(before).active);
     return closed;
   }
 
   add(ms, waited) {
-    this.ms += ms;
-    this.count++;
-    this.ownMs += Math.max(0, ms - (this.waitedMs() - waited));
+    this.ms.push(ms);
+    this.ownMs.push(Math.max(0, ms - (this.waitedMs() - waited)));
   }
 }
 
@@ -344,7 +345,6 @@ async function startingWith(module, times) {
     if (status !== 0) throw new Error(`${process.execPath} ended with ${status} on ${code}`);
     return now() - begin;
   };
-  const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
   const [bare, full] = [[], []];
   for (let i = 0; i < times; i++) {
     bare.push(start(""));

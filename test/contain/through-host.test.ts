@@ -235,14 +235,15 @@ for (const when of ["before the next is asked for", "before it has heard of the 
 test("keeper: what fails to start leaves it to the next; what was let go takes it along", () =>
   withHost({}, async (host) => {
     for (let round = 0; round < 3; round++) await assert.rejects(host.run("/nope", { contain: "keeper" }), { code: "ENOENT" });
-    const child = await host.spawn("sh", ["-c", "sleep 100 & echo $!"], {
+    // It waits to be told: who its parent was, it can't be asked when it has ended.
+    const child = await host.spawn("sh", ["-c", "sleep 100 & echo $!; read -r line"], {
       contain: "keeper",
       descendants: "leave",
-      stdin: "ignore",
       drain: { timeout: 50 },
     });
     const keeper = parentOf(child.pid);
     const left = Number(await lineOf(child.stdout));
+    child.stdin.end();
     await child.closed;
     await ended(keeper);
     assert.deepEqual(

@@ -4,6 +4,9 @@
  */
 
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "../helpers/test.js";
 import { inFaultyNode, RUNGS } from "./faulty-node.js";
 
@@ -84,6 +87,7 @@ for (const rung of RUNGS) {
 }
 
 test("no memory while much is read: the command is killed, what holds its pipes does not matter", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "brood-"));
   const [error, alive] = await inFaultyNode<[Outcome, boolean]>(
     `await run("true");
      fail("realloc", "ENOMEM", 3);
@@ -92,7 +96,7 @@ test("no memory while much is read: the command is killed, what holds its pipes 
      const pid = fs.readFileSync(process.env.PID_FILE, "utf8").trim();
      done([error, fs.existsSync("/proc/" + pid)]);`,
     "clone3",
-    { env: { PID_FILE: `/tmp/brood-run-sync-${process.pid}` } },
-  );
+    { env: { PID_FILE: join(folder, "pid") } },
+  ).finally(() => rmSync(folder, { recursive: true }));
   assert.deepEqual([error, alive], [waiting("ENOMEM"), false]);
 });
