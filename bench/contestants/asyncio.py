@@ -265,16 +265,34 @@ def task_import(p, begin, imported):
 
 
 def task_starting(p):
-    """Milliseconds that the import adds to the start of a bare Python."""
+    """Milliseconds that the import adds to the start of an application, which is one file, and to that of a bare Python."""
     import subprocess
 
-    def start(code):
+    code = "import asyncio\n"
+
+    def file(name, text):
+        path = os.path.join(os.path.dirname(p["child"]), name)
+        with open(path, "w") as opened:
+            opened.write(text)
+        return [path]
+
+    def start(args):
         begin = now()
-        subprocess.run([sys.executable, "-c", code], check=True)
+        subprocess.run([sys.executable, *args], check=True)
         return (now() - begin) / 1000
 
-    pairs = [(start(""), start("import asyncio")) for _ in range(p["times"])]
-    return {"added": median([full for _, full in pairs]) - median([bare for bare, _ in pairs])}
+    ways = {
+        "empty": file("empty.py", ""),
+        "application": file("application.py", code),
+        "bare": ["-c", ""],
+        "inline": ["-c", code],
+    }
+    taken = {way: [] for way in ways}
+    for _ in range(p["times"]):
+        for way, args in ways.items():
+            taken[way].append(start(args))
+    medians = {way: median(values) for way, values in taken.items()}
+    return {"added": medians["application"] - medians["empty"], "bare": medians["inline"] - medians["bare"]}
 
 
 _, task, *words = sys.argv

@@ -336,21 +336,38 @@ async function burden(adapter, { child, resident = 0, others = 0 }) {
   return held;
 }
 
-/** Milliseconds that an import adds to the start of a bare Node: medians of many starts of each, in turn. */
-async function startingWith(module, times) {
+/**
+ * Milliseconds that an import adds to the start of an application, which is one file, and to that of a Node that is given
+ * no file: medians of many starts of each, in turn. Nothing of our environment that Node heeds at its start is passed on.
+ */
+async function startingWith(module, { times, child }) {
   const { spawnSync } = await import("node:child_process");
-  const start = (code) => {
+  const { writeFileSync } = await import("node:fs");
+  const { dirname, join } = await import("node:path");
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("NODE_")));
+  const code = `import ${JSON.stringify(module)};\n`;
+  const file = (name, text) => {
+    const path = join(dirname(child), name);
+    writeFileSync(path, text);
+    return [path];
+  };
+  const inline = (text) => ["--input-type=module", "-e", text];
+  const start = (args) => {
     const begin = now();
-    const { status } = spawnSync(process.execPath, ["--input-type=module", "-e", code], { stdio: "ignore" });
-    if (status !== 0) throw new Error(`${process.execPath} ended with ${status} on ${code}`);
+    const { status } = spawnSync(process.execPath, args, { stdio: "ignore", env });
+    if (status !== 0) throw new Error(`${process.execPath} ended with ${status} on ${args}`);
     return now() - begin;
   };
-  const [bare, full] = [[], []];
-  for (let i = 0; i < times; i++) {
-    bare.push(start(""));
-    full.push(start(`import ${JSON.stringify(module)}`));
-  }
-  return { added: median(full) - median(bare) };
+  const ways = {
+    emptyFile: file("empty.mjs", ""),
+    application: file("application.mjs", code),
+    bare: inline(""),
+    inlined: inline(code),
+  };
+  const taken = Object.fromEntries(Object.keys(ways).map((way) => [way, []]));
+  for (let i = 0; i < times; i++) for (const [way, args] of Object.entries(ways)) taken[way].push(start(args));
+  const { emptyFile, application, bare, inlined } = taken;
+  return { added: median(application) - median(emptyFile), bare: median(inlined) - median(bare) };
 }
 
 async function throughput(p, move) {
@@ -428,7 +445,7 @@ export async function contestant({ module, use }) {
       if (module === undefined) throw new Absence("it is built in");
     }
     if (task === "starting") {
-      result = await startingWith(module, parameters.times);
+      result = await startingWith(module, parameters);
     } else if (task === "import") {
       const begin = now();
       const library = await load();
