@@ -20,7 +20,7 @@ import type { Containment } from "./containment.js";
 import { GroupContainment } from "./group.js";
 import { KeptContainment } from "./keeper.js";
 import type { ContainPlan } from "./options.js";
-import { checkOwnProc } from "./processes.js";
+import { checkOwnProc, checkReadableProc } from "./processes.js";
 
 export interface Started {
   launched: Launched;
@@ -125,6 +125,7 @@ export function meansOf({ means }: ContainPlan): Means {
 }
 
 function* begin(planned: Planned, plan: ContainPlan, from: From): Steps {
+  checkReadableProc();
   const means = meansOf(plan);
   try {
     return yield* BEGIN[means](planned, plan, from);
@@ -138,7 +139,8 @@ function* begin(planned: Planned, plan: ContainPlan, from: From): Steps {
 /**
  * Starts a command contained.
  *
- * @throws UnsupportedError: that means is not to be had here; says what is missing. SpawnError.
+ * @throws UnsupportedError: that means is not to be had here; says what is missing. SpawnError. Error ERR_ACCESS_DENIED: Node's
+ * permission model keeps /proc from us.
  */
 export function launchContained(planned: Planned, cleanup: Cleanup, plan: ContainPlan, lasting = false): Started {
   const steps = begin(planned, plan, "here");

@@ -3,7 +3,7 @@
  * proc(5); no ps(1), which slim images lack. Without an fd to look by they throw, as kernel-files.ts does.
  */
 
-import { readlinkSync } from "node:fs";
+import { accessSync, readlinkSync } from "node:fs";
 import { UnsupportedError } from "../errors.js";
 import { addon } from "../native/addon.js";
 import type { Descendant } from "../states.js";
@@ -100,13 +100,31 @@ export function sameProcess({ pid, ticks }: { pid: number; ticks: number }): Pro
   return process?.ticks === ticks ? process : undefined;
 }
 
+const isDenied = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === "ERR_ACCESS_DENIED";
+
+/**
+ * Throws where Node's permission model keeps /proc from us: nobody would be found there, and nothing ended.
+ *
+ * @throws Error ERR_ACCESS_DENIED, Node's own: it says which flag allows it.
+ */
+export function checkReadableProc(): void {
+  if (!("permission" in process)) return;
+  try {
+    // Of any process, and not of ourselves: that may be all that is allowed.
+    accessSync("/proc/1/stat");
+  } catch (error) {
+    if (isDenied(error)) throw error;
+  }
+}
+
 /**
  * Throws where /proc is that of another pid namespace: its numbers are not those that signals take, and who is found by
  * them is a stranger. `what` can't be done then.
  *
- * @throws UnsupportedError `feature`.
+ * @throws UnsupportedError `feature`. Error ERR_ACCESS_DENIED.
  */
 export function checkOwnProc(what: string, feature: string): void {
+  checkReadableProc();
   let self = "nothing";
   try {
     self = readlinkSync("/proc/self");

@@ -2,7 +2,7 @@
  * From what a launch reports to a SpawnError that says what failed, on what, and why.
  */
 
-import { existsSync } from "node:fs";
+import { accessSync } from "node:fs";
 import { SpawnError } from "../errors.js";
 import { EAGAIN, EBADF, ENOENT, EPERM, errnoName, errnoWords } from "../kernel/errno.js";
 import { signalName } from "../kernel/signals.js";
@@ -195,7 +195,13 @@ function exists(path: Text, { setup }: Plan, sight: Sight): boolean | undefined 
     ]);
   }
   if (sight === "absolute" && full[0] !== "/" && full[0] !== SLASH) return undefined;
-  return existsSync(full);
+  try {
+    accessSync(full);
+    return true;
+  } catch (error) {
+    // Node's permission model keeps it from us.
+    return (error as NodeJS.ErrnoException).code === "ERR_ACCESS_DENIED" ? undefined : false;
+  }
 }
 
 const SLASH = 0x2f;

@@ -204,9 +204,23 @@ export function builtin(name: string): unknown {
 /** Node's permission model, which is there from the start of the process or never. */
 const { permission } = process as { permission?: { has(scope: string): boolean } };
 
+/** Whether Node was started with a flag that takes no value, by its command line or NODE_OPTIONS. The last one counts. */
+function startedWith(flag: string): boolean {
+  const words = [...(process.env["NODE_OPTIONS"] ?? "").split(/[\s"]+/), ...process.execArgv];
+  const plain = words.map((word) => word.replaceAll("_", "-").replace(/=.*/, ""));
+  return plain.lastIndexOf(`--${flag}`) > plain.lastIndexOf(`--no-${flag}`);
+}
+
+/**
+ * Whether Node only tells its diagnostics channels of what is not allowed (`--permission-audit`, Node 24). The model itself
+ * does not say so: its flags do. `--permission` goes before it, as Node documents.
+ */
+const AUDITS = permission !== undefined && startedWith("permission-audit") && !startedWith("permission");
+
 /** Throws where Node's permission model forbids children. It may be dropped at run time, so each spawn asks. */
 export function checkPermission(): void {
-  if (permission === undefined || permission.has("child")) return;
+  // Asked in any case: has() is what tells the diagnostics channels.
+  if (permission === undefined || permission.has("child") || AUDITS) return;
   throw Object.assign(new Error("Access to this API has been restricted: brood needs --allow-child-process"), {
     code: "ERR_ACCESS_DENIED",
     permission: "ChildProcess",

@@ -113,11 +113,13 @@ int main(int argc, char **argv) {
   }
   close(ready[0]);
   close(ready[1]);
+  if (!leave) { /* before it says that it is there: a signal may come from then on */
+    ignore_all();
+    signal(SIGCHLD, SIG_DFL);
+  }
   char line[32];
   int size = snprintf(line, sizeof line, "%d away\n", n);
   if (write(1, line, (size_t)size) != size) return 2;
   if (leave) return 5;
-  ignore_all();
-  signal(SIGCHLD, SIG_DFL);
   for (;;) pause();
 }

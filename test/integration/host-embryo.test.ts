@@ -185,11 +185,11 @@ test("preexec runs after the options' steps and before exec, as the child's user
     preexec: async (embryo) => {
       await embryo.umask(0o70);
       await assert.rejects(embryo.setresuid(0), { code: "EPERM" });
-      await embryo.setpriority(17);
+      await embryo.setpriority(19);
     },
   });
   const report = parseReport((await child.output()).stdout);
-  assert.deepEqual([report.cwd, report.umask, report.nice, report.uids[0], report.ppid], ["/usr", 0o70, 17, "12", process.pid]);
+  assert.deepEqual([report.cwd, report.umask, report.nice, report.uids[0], report.ppid], ["/usr", 0o70, 19, "12", process.pid]);
   assert.deepEqual(Object.keys(report.fds), ["0", "1", "2"]);
 });
 

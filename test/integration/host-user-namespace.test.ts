@@ -29,7 +29,7 @@ async function look(host, options = {}) {
 
 async function scenes() {
   const first = await SpawnHost.start({ namespaces: ["user"], uidMap: map(process.getuid()), gidMap: map(process.getgid()) });
-  const second = await SpawnHost.start({ through: first, nice: 3 });
+  const second = await SpawnHost.start({ through: first, nice: 19 });
   const parents = [first, second].map(({ pid, relay }) => [ppid(pid) === process.pid, relay]);
   const looks = [await look(first), await look(second), await look(second, { contain: "keeper" })];
   const oneNamespace = looks.every(({ namespace }) => namespace === looks[0].namespace && namespace !== own);
@@ -87,7 +87,7 @@ for (const [who, options] of [
       looks: [LOOK, LOOK, kept],
       oneNamespace: true,
       killed: ["killed", "SIGTERM"],
-      stepped: "3\n",
+      stepped: "19\n",
       mounted: true,
       below: [REFUSED, REFUSED],
       after: [true, "0"],
