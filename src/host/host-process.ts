@@ -7,11 +7,11 @@ import type { Containment } from "../contain/containment.js";
 import { launchContained, launchContainedBy, meansOf } from "../contain/launch.js";
 import { readContain } from "../contain/options.js";
 import { HostError, UnsupportedError } from "../errors.js";
-import { errnoName, errnoWords } from "../kernel/errno.js";
+import { EMFILE, ENFILE, ENOMEM, errnoName, errnoWords } from "../kernel/errno.js";
 import { describeState } from "../kernel/events.js";
 import { monitor } from "../kernel/monitor.js";
 import { launch } from "../launch/direct.js";
-import { LAUNCH, type Sight } from "../launch/failure.js";
+import { LAUNCH, notMade, type Sight } from "../launch/failure.js";
 import { HostLauncher } from "../launch/host-launcher.js";
 import { HostLink } from "../launch/host-link.js";
 import type { Launched } from "../launch/launcher.js";
@@ -173,10 +173,15 @@ function withProgram<Result>(plan: HostPlan, body: (prepared: Prepared) => Resul
   }
 }
 
+/** Of these errors the next attempt may know nothing. */
+const PASSING = [ENOMEM, ENFILE, EMFILE];
+
 function openProgram(path: string): number {
   try {
     return openSync(path, "r");
   } catch (error) {
+    const { errno = 0 } = error as NodeJS.ErrnoException;
+    if (PASSING.includes(-errno)) throw notMade({ file: path }, "host", error as NodeJS.ErrnoException);
     const why = error instanceof Error ? error.message : String(error);
     throw new UnsupportedError("host", `cannot open brood's spawn host: ${why}`, { cause: error });
   }

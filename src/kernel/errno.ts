@@ -20,9 +20,12 @@ export const EINTR = 4;
 export const EBADF = 9;
 export const ECHILD = 10;
 export const EAGAIN = 11;
+export const ENOMEM = 12;
 export const EBUSY = 16;
 export const EXDEV = 18;
 export const EINVAL = 22;
+export const ENFILE = 23;
+export const EMFILE = 24;
 export const EPIPE = 32;
 export const ENOSYS = 38;
 export const ENOTSUP = 95;
@@ -35,7 +38,7 @@ const words: Record<number, string> = {
   [ECHILD]: "no such child",
   8: "not an executable format, and no #! line",
   11: "resource temporarily unavailable",
-  12: "out of memory",
+  [ENOMEM]: "out of memory",
   13: "permission denied",
   20: "not a directory",
   26: "the file is open for writing",

@@ -95,7 +95,7 @@ export function noPipe(plan: { file: Text }, errno: number): SpawnError {
 }
 
 /** Makes the error for something that had to be made for this child, of Node's error of a system call. */
-export function notMade(plan: { file: Text }, stage: "cgroup" | "keeper", cause: NodeJS.ErrnoException): SpawnError {
+export function notMade(plan: { file: Text }, stage: "cgroup" | "keeper" | "host", cause: NodeJS.ErrnoException): SpawnError {
   const errno = Math.abs(cause.errno ?? 0);
   const where = cause.path === undefined ? "" : ` (${cause.syscall} ${cause.path})`;
   return failed(plan, stage, errno, `cannot ${STAGE_WORDS[stage]}: ${errnoWords(errno)}${where}`);

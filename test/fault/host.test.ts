@@ -107,6 +107,37 @@ test("no fd left here: for the pipes, for the child's pidfd; the child is ended,
   assert.equal(after, "works\n");
 });
 
+test("no fd left here to open a host's program by is no want of support: the spawn fails, and the next one works", async () => {
+  const { errors, after } = await inNode<{ errors: Record<string, string>[]; after: string[] }>(
+    `const { spawnAsync } = await import(${JSON.stringify(import.meta.resolve("brood"))});
+    const { SpawnHost } = await import(${JSON.stringify(import.meta.resolve("brood/host"))});
+    await spawn("true").closed;
+    await fs.promises.stat("/");
+    const RLIMIT_NOFILE = 7;
+    const limit = Number(fs.readFileSync("/proc/self/limits", "utf8").match(/Max open files +(\\d+)/)[1]);
+    const filling = [];
+    self.limit(RLIMIT_NOFILE, 120);
+    try { for (;;) filling.push(fs.openSync("/dev/null")); } catch { /* EMFILE */ }
+    const tell = ({ name, code, stage, file, message }) => ({ name, code, stage, file, message });
+    const errors = [await spawnAsync("true").catch(tell), await SpawnHost.start().catch(tell)];
+    self.limit(RLIMIT_NOFILE, limit);
+    for (const fd of filling) fs.closeSync(fd);
+    const host = await SpawnHost.start();
+    const after = [(await (await spawnAsync("echo", ["a"])).output()).stdout, (await host.run("echo", ["b"])).stdout];
+    await host[Symbol.asyncDispose]();
+    done({ errors, after });`,
+  );
+  const program = HOSTS.host;
+  const why = `cannot use the spawn host: too many open files (open ${program}) (EMFILE at host)`;
+  assert.deepEqual(
+    errors,
+    ["true", program].map((file) => {
+      return { name: "SpawnError", code: "EMFILE", stage: "host", file, message: `cannot spawn "${file}": ${why}` };
+    }),
+  );
+  assert.deepEqual(after, ["a\n", "b\n"]);
+});
+
 test("no fd left here for the pidfd of a relay's child: the relay ends it", async () => {
   const { error, after } = await inNode<{ error: string; after: string }>(
     `const { SpawnHost } = await import(${JSON.stringify(import.meta.resolve("brood/host"))});
