@@ -18,6 +18,9 @@ numbers.set("SIGRTMIN", SIGRTMIN).set("SIGRTMAX", SIGRTMAX).set("SIGSTKFLT", 16)
 const names = new Map<number, string>();
 for (const [name, number] of numbers) if (!aliases.has(name)) names.set(number, name);
 
+/** Those two, by the names that they are told by: they end a process as any other. */
+const libcs = new Map([32, 33].map((number) => [`SIG${number}`, number]));
+
 /** Gives the name of a signal number; "SIG" and the number for one without a name. */
 export function signalName(number: number): string {
   const name = names.get(number);
@@ -51,6 +54,7 @@ export function signalNumber(signal: unknown, what = "signal", least = 1): numbe
 }
 
 function realTime(name: string): number | undefined {
+  if (libcs.has(name)) return libcs.get(name);
   const match = /^SIGRT(?:MIN\+|MAX-)(\d{1,2})$/.exec(name);
   if (match === null) return undefined;
   const offset = Number(match[1]);

@@ -14,6 +14,7 @@ const STATUSES: [title: string, words: string[], status: number, stderr: RegExp]
   ["the command's own", ["run", "--", "sh", "-c", "exit 7"], 7, /^$/],
   ["0", ["run", "true"], 0, /^$/],
   ["128+n for a signal", ["run", "--", "sh", "-c", "kill -KILL $$"], 137, /^$/],
+  ["128+n for a signal without a name", ["run", "--", "sh", "-c", "kill -33 $$"], 161, /^$/],
   ["124 after --timeout", ["run", "--timeout", "100ms", "--", "sleep", "60"], 124, /^$/],
   ["127 not found", ["run", "--", "no-such-command"], 127, /cannot spawn "no-such-command": not found in \d+ directories/],
   ["127 not found at a path", ["run", "--", "/no/such/file"], 127, /no such file "\/no\/such\/file" \(ENOENT at exec\)/],

@@ -36,6 +36,7 @@ test("U7: the return code is the exit code, or minus the number of the signal; n
     [["exit", "255"], 255],
     [["raise", "9"], -9],
     [["raise", "15"], -15],
+    [["raise", "33"], -33],
     [["raise", "40"], -40],
   ] as const) {
     const recorder = new Recorder();

@@ -53,6 +53,13 @@ test("a number without a name still has one to show", () => {
   assert.deepEqual([0, 32, 33, 65].map(signalName), ["SIG0", "SIG32", "SIG33", "SIG65"]);
 });
 
+test("every signal that can end a process has a name by which it is known again", () => {
+  for (let number = 1; number <= 64; number++) assert.equal(signalNumber(signalName(number)), number);
+  for (const name of ["SIG0", "SIG1", "SIG31", "SIG34", "SIG65"]) {
+    assert.throws(() => signalNumber(name), { code: "ERR_UNKNOWN_SIGNAL" }, name);
+  }
+});
+
 test("an unknown signal is refused, with a hint where a known one is meant", () => {
   const rows: [signal: unknown, says: RegExp][] = [
     ["sigterm", /^killSignal must be a signal of this system, did you mean "SIGTERM"\? \(got "sigterm"\)$/],
