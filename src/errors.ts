@@ -291,8 +291,18 @@ export function invalidState(message: string): Error {
 export function show(value: unknown): string {
   if (typeof value === "string") return value.length > 60 ? `${JSON.stringify(value.slice(0, 57))}...` : JSON.stringify(value);
   if (typeof value === "function") return `function ${value.name}`.trim();
-  if (typeof value === "object" && value !== null) return `an instance of ${value.constructor?.name ?? "Object"}`;
+  if (typeof value === "object" && value !== null) return `an instance of ${classOf(value)}`;
   return String(value);
+}
+
+/** The name of an object's class. What stands in its place may be anything, and an error is not to fail by what it is about. */
+function classOf(value: object): string {
+  try {
+    const name: unknown = value.constructor?.name;
+    return typeof name === "string" && name !== "" ? name : "Object";
+  } catch {
+    return "Object";
+  }
 }
 
 /** Makes the TypeError for an argument of the wrong type. */

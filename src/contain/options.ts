@@ -2,7 +2,7 @@
  * The options that say how a command is contained, and their checks.
  */
 
-import { conflict, wrongType, wrongValue } from "../errors.js";
+import { conflict, outOfRange, wrongType, wrongValue } from "../errors.js";
 import { checkInteger } from "../program/validate.js";
 import type { Means } from "../states.js";
 import type { Controller } from "./cgroup-place.js";
@@ -116,7 +116,7 @@ function readLimits({ memoryMax, pidsMax, cpuMax }: ContainOptions): Pick<Contai
   if (cpuMax !== undefined) {
     if (typeof cpuMax !== "number") throw wrongType("options.cpuMax", "a number of CPUs", cpuMax);
     // The kernel's least quota is a millisecond in a period.
-    if (!(cpuMax >= 0.01 && cpuMax <= 8192)) throw wrongValue("options.cpuMax", cpuMax, "must be from 0.01 to 8192 CPUs");
+    if (!(cpuMax >= 0.01 && cpuMax <= 8192)) throw outOfRange("options.cpuMax", "from 0.01 to 8192 CPUs", cpuMax);
     set("cpu", `${Math.round(cpuMax * PERIOD_US)} ${PERIOD_US}`);
   }
   return { limits, controllers };

@@ -6,7 +6,7 @@ import { CONTAIN_OPTION_NAMES, type ContainOptions } from "../contain/options.js
 import { conflict, outOfRange, wrongType } from "../errors.js";
 import { SPAWN_OPTION_NAMES, type SpawnOptions } from "../process/options.js";
 import type { Namespace, ProgramOptions } from "../program/options.js";
-import { checkBoolean, checkNames } from "../program/validate.js";
+import { checkBoolean, checkOptions } from "../program/validate.js";
 import type { Embryo } from "./embryo.js";
 import type { SpawnHost } from "./spawn-host.js";
 
@@ -96,7 +96,10 @@ export function readHostOptions(options: unknown): {
   relay: boolean;
   restart: boolean;
 } {
-  const { through, relay, restart, ...own } = checkNames(options ?? {}, "options", HOST_OPTION_NAMES) as HostOptions;
+  const { through, relay, restart, ...own } = checkOptions(
+    options === undefined ? {} : options,
+    HOST_OPTION_NAMES,
+  ) as HostOptions;
   return {
     own,
     through,

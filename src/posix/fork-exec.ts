@@ -9,7 +9,7 @@ import { notOpen } from "../launch/failure.js";
 import { planEnvironment } from "../program/environment.js";
 import { type PathLike, PROGRAM_OPTION_NAMES, type ProgramOptions, type StdioEntry, type TextLike } from "../program/options.js";
 import type { StdioDefaults } from "../program/stdio.js";
-import { checkArray, checkInteger, checkNames, checkPath, checkText, INT_MAX } from "../program/validate.js";
+import { checkArray, checkFdTable, checkInteger, checkOptions, checkPath, checkText, INT_MAX } from "../program/validate.js";
 import type { Text } from "../program/writer.js";
 
 /** What one of the child's fds is: all that `spawn` knows, but for what would need us to hold another end. */
@@ -76,7 +76,7 @@ export function forkExec(
   const candidates = checkArray(executables, "executables").map((path, i) => checkPath(path, `executables[${i}]`));
   const [file] = candidates;
   if (file === undefined) throw wrongValue("executables", executables, "must name at least one file");
-  const { fdsToKeep, env, ...rest } = checkNames(options, "options", FORK_EXEC_OPTION_NAMES) as ForkExecOptions;
+  const { fdsToKeep, env, ...rest } = checkOptions(options, FORK_EXEC_OPTION_NAMES) as ForkExecOptions;
   const fds = readFds(rest, fdsToKeep, file);
   const environment = planEnvironment({ env, extendEnv: env === undefined }, facts);
   const planned = planExec(
@@ -105,8 +105,7 @@ type Fds = Pick<ForkExecOptions, "stdin" | "stdout" | "stderr" | "fds">;
 function readFds(options: Fds, fdsToKeep: unknown, file: Text): Fds {
   const list = fdsToKeep === undefined ? [] : checkArray(fdsToKeep, "options.fdsToKeep");
   const numbers = list.map((fd, i) => checkInteger(fd, `options.fdsToKeep[${i}]`, 0, INT_MAX));
-  // What is no object is refused with all the rest of the options.
-  if (options.fds !== undefined && (typeof options.fds !== "object" || options.fds === null)) return options;
+  if (options.fds !== undefined) checkFdTable(options.fds, "options.fds");
   const fds: { [fd: number]: ForkExecEntry | undefined } = { ...options.fds };
   const given: Fds = { fds };
   STANDARD.forEach((name, fd) => {

@@ -1,7 +1,7 @@
 /** `wait` of a child: which changes of its state are asked for, and until when. */
 
 import { AbortError, wrongType, wrongValue } from "../errors.js";
-import { checkNames } from "../program/validate.js";
+import { checkBoolean, checkNames } from "../program/validate.js";
 import type { ChildState, LiveState } from "../states.js";
 import type { ChildEnd } from "./child-end.js";
 import type { ChildEntry } from "./entry.js";
@@ -42,6 +42,7 @@ export interface Wait {
  */
 export function readWait(options: WaitOptions): Wait {
   const { signal, ...rest } = checkNames(options, "options", [...WAIT_KINDS, "signal"]) as WaitOptions;
+  for (const kind of WAIT_KINDS) if (rest[kind] !== undefined) checkBoolean(rest[kind], `options.${kind}`);
   const kinds = new Set(WAIT_KINDS.filter((kind) => rest[kind] === true));
   if (kinds.size === 0) throw wrongValue("options", options, "must ask for stopped, continued or exited");
   checkSignal(signal);

@@ -6,7 +6,7 @@ import { CONTAIN_OPTION_NAMES, type ContainOptions, type ContainPlan, readContai
 import { conflict, outOfRange, wrongType, wrongValue } from "../errors.js";
 import { type Signal, signalNumber } from "../kernel/signals.js";
 import { type PathLike, PROGRAM_OPTION_NAMES, type ProgramOptions } from "../program/options.js";
-import { checkBoolean, checkInteger, checkNames, checkPath } from "../program/validate.js";
+import { checkBoolean, checkInteger, checkNames, checkOptions, checkPath, isRecord } from "../program/validate.js";
 import type { Text } from "../program/writer.js";
 import type { Keep } from "./capture.js";
 import { FOREIGN_OPTIONS } from "./foreign-options.js";
@@ -159,14 +159,10 @@ export function readArguments<Options>(
   options: unknown,
   known: readonly string[],
 ): { args: unknown; options: Options } {
-  if (args !== undefined && !Array.isArray(args) && options === undefined && typeof args === "object" && args !== null) {
-    return { args: [], options: checkOptions(args, known) as Options };
+  if (args !== undefined && options === undefined && isRecord(args)) {
+    return { args: [], options: checkOptions(args, known, FOREIGN_OPTIONS) as Options };
   }
-  return { args: args ?? [], options: (options === undefined ? {} : checkOptions(options, known)) as Options };
-}
-
-function checkOptions(options: unknown, known: readonly string[]): object {
-  return checkNames(options, "options", known, "option", FOREIGN_OPTIONS);
+  return { args: args ?? [], options: (options === undefined ? {} : checkOptions(options, known, FOREIGN_OPTIONS)) as Options };
 }
 
 /** Checks the options that concern the child's life. */
@@ -240,7 +236,7 @@ function readMaxOutput(limit: SpawnOptions["maxOutput"]): Limit | undefined {
 
 /** Checks the options that only `run` has. */
 export function readRun(options: RunOptions): { encoding: "utf8" | "buffer"; reject: boolean } {
-  const encoding = options.encoding ?? "utf8";
+  const { encoding = "utf8" } = options;
   if (encoding !== "utf8" && encoding !== "buffer") throw wrongValue("options.encoding", encoding, 'must be "utf8" or "buffer"');
   return { encoding, reject: options.reject === undefined ? true : checkBoolean(options.reject, "options.reject") };
 }

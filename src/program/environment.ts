@@ -7,7 +7,7 @@
 
 import { wrongType, wrongValue } from "../errors.js";
 import type { Facts, ProgramOptions, TextLike } from "./options.js";
-import { checkBoolean, checkText } from "./validate.js";
+import { checkBoolean, checkText, isRecord } from "./validate.js";
 import type { Text } from "./writer.js";
 
 export interface Environment {
@@ -72,7 +72,9 @@ function pairsOf(env: unknown): Map<string, [Text, Text | undefined]> {
   const pairs = new Map<string, [Text, Text | undefined]>();
   if (env === undefined) return pairs;
   if (typeof env !== "object" || env === null) throw wrongType("options.env", "an object or name and value pairs", env);
-  const source = Symbol.iterator in env ? (env as Iterable<readonly [TextLike, TextLike | undefined]>) : Object.entries(env);
+  const isList = Symbol.iterator in env;
+  if (!isList && !isRecord(env)) throw wrongType("options.env", "an object or name and value pairs", env);
+  const source = isList ? (env as Iterable<readonly [TextLike, TextLike | undefined]>) : Object.entries(env);
   for (const pair of source) {
     if (!Array.isArray(pair) || pair.length !== 2) throw wrongType("an entry of options.env", "a pair of name and value", pair);
     const name = checkText(pair[0], "a name in options.env");

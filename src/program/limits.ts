@@ -57,6 +57,7 @@ function amount(value: unknown, name: string): bigint {
     return value;
   }
   if (typeof value !== "number") throw wrongType(name, 'a number, a bigint or "unlimited"', value);
-  if (!Number.isSafeInteger(value) || value < 0) throw outOfRange(name, "an integer, 0 or more", value);
+  if (value > Number.MAX_SAFE_INTEGER) throw outOfRange(name, "a bigint where it is above 2^53-1", value);
+  if (!Number.isInteger(value) || value < 0) throw outOfRange(name, "an integer, 0 or more", value);
   return BigInt(value);
 }

@@ -171,10 +171,9 @@ const RESTORED = new Map<unknown, SignalSet>([
 ]);
 
 function planSignals(options: ProgramOptions): Setup["signals"] {
-  const restore = RESTORED.get(options.restoreSignals ?? "runtime");
-  if (restore === undefined) {
-    throw wrongValue("options.restoreSignals", options.restoreSignals, 'must be "runtime", "all" or false');
-  }
+  const { restoreSignals = "runtime" } = options;
+  const restore = RESTORED.get(restoreSignals);
+  if (restore === undefined) throw wrongValue("options.restoreSignals", restoreSignals, 'must be "runtime", "all" or false');
   return {
     restore,
     ignore: signals(options.ignoreSignals, "options.ignoreSignals"),

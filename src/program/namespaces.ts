@@ -44,11 +44,10 @@ export function planNamespaces({ namespaces, uidMap, gidMap }: ProgramOptions, f
   let flags = 0;
   if (namespaces !== undefined) {
     checkArray(namespaces, "options.namespaces").forEach((name, i) => {
-      const flag = NAMESPACES[name as Namespace];
       if (typeof name !== "string") throw wrongType(`options.namespaces[${i}]`, "a string", name);
-      if (flag === undefined)
+      if (!Object.hasOwn(NAMESPACES, name))
         throw wrongValue(`options.namespaces[${i}]`, name, `must be one of ${Object.keys(NAMESPACES).join(", ")}`);
-      flags |= flag;
+      flags |= NAMESPACES[name as Namespace];
     });
   }
   const user = (flags & NAMESPACES.user) !== 0;

@@ -14,16 +14,21 @@ const COLON = 0x3a;
 
 /** Gives the candidates for `file`; none if no entry of the search path counts. */
 export function candidatesFor(file: Text, options: ProgramOptions, environment: { readonly path: Text | undefined }): Text[] {
+  // Checked also where it is of no use.
+  const entries = options.path === undefined ? undefined : entriesOf(options.path);
   if (typeof file === "string" ? file.includes("/") : file.includes(SLASH)) return [file];
-  if (options.path !== undefined) {
-    const entries =
-      typeof options.path === "string"
-        ? split(checkText(options.path, "options.path")).map((entry) => (entry.length === 0 ? "." : entry))
-        : checkArray(options.path, "options.path").map((entry, i) => checkPath(entry, `options.path[${i}]`));
-    if (entries.length === 0) throw wrongValue("options.path", [], "must name at least one directory");
-    return entries.map((entry) => within(entry, file));
-  }
+  if (entries !== undefined) return entries.map((entry) => within(entry, file));
   return directoriesOf(environment.path ?? DEFAULT_PATH).map((entry) => within(entry, file));
+}
+
+/** The directories of the option. */
+function entriesOf(path: unknown): Text[] {
+  const entries =
+    typeof path === "string"
+      ? split(checkText(path, "options.path")).map((entry) => (entry.length === 0 ? "." : entry))
+      : checkArray(path, "options.path").map((entry, i) => checkPath(entry, `options.path[${i}]`));
+  if (entries.length === 0) throw wrongValue("options.path", [], "must name at least one directory");
+  return entries;
 }
 
 /** The last PATH that was taken apart: it seldom changes. */

@@ -6,7 +6,7 @@ import { constants } from "node:fs";
 import { conflict, outOfRange, wrongType, wrongValue } from "../errors.js";
 import type { FileMode, ProgramOptions, StdinEntry, StdioWord } from "./options.js";
 import { type FdMap, INPUT, type InputKind, type Source } from "./plan.js";
-import { checkArray, checkInteger, checkNames, checkPath, checkText, closest, INT_MAX } from "./validate.js";
+import { checkArray, checkFdTable, checkInteger, checkNames, checkPath, checkText, closest, INT_MAX } from "./validate.js";
 import type { Text } from "./writer.js";
 
 const WORDS: readonly StdioWord[] = ["pipe", "ignore", "inherit", "close", "socket"];
@@ -88,8 +88,7 @@ function collect(options: ProgramOptions, defaults: StdioDefaults): Map<number, 
     if (named[target] !== undefined) add(target, named[target], `options.${name}`);
   });
   if (options.fds !== undefined) {
-    if (typeof options.fds !== "object" || options.fds === null) throw wrongType("options.fds", "an object", options.fds);
-    for (const [key, entry] of Object.entries(options.fds)) {
+    for (const [key, entry] of Object.entries(checkFdTable(options.fds, "options.fds"))) {
       const target = Number(key);
       if (!/^(0|[1-9]\d*)$/.test(key) || target > INT_MAX) {
         throw outOfRange("an fd in options.fds", `an integer from 0 to ${INT_MAX}`, key);
@@ -140,9 +139,9 @@ function resolve(request: Request, context: Context): Source | "close" {
   }
   if (typeof entry !== "object" || entry === null) throw wrongType(name, "a word, an fd, a stream or an object", entry);
   if ("file" in entry) {
-    const { file, mode } = checkNames(entry, name, ["file", "mode"]);
     // Only what is known to be an output: to open any other file so would empty it.
-    const letters = mode ?? (target === 1 || target === 2 ? "w" : "r");
+    const usual = target === 1 || target === 2 ? "w" : "r";
+    const { file, mode: letters = usual } = checkNames(entry, name, ["file", "mode"]);
     if (typeof letters !== "string" || !Object.hasOwn(MODES, letters)) {
       throw wrongValue(`${name}.mode`, letters, `must be one of ${Object.keys(MODES).join(", ")}`);
     }

@@ -47,7 +47,13 @@ export function checkPath(value: unknown, name: string): Text {
 
 function pathOf(url: URL, name: string): string {
   if (url.protocol !== "file:") throw wrongValue(name, url.href, "must be a file: URL");
-  return fileURLToPath(url);
+  try {
+    return fileURLToPath(url);
+  } catch (error) {
+    // Of what is no UTF-8 Node throws an error without a code.
+    if (error instanceof URIError) throw wrongValue(name, url.href, "must be a file: URL of UTF-8: give the path as bytes");
+    throw error;
+  }
 }
 
 /** Checks a file mode creation mask. */
@@ -79,7 +85,27 @@ export function checkArray(value: unknown, name: string): unknown[] {
 }
 
 /**
- * Checks that a value is a plain object, and that all its keys are among the known names. `what`: what a key names; `advice`: what
+ * Whether an object may hold names and values. A list, a map and a promise have none: taken for an empty object, what they
+ * do hold would be lost in silence.
+ */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    !(Symbol.iterator in value) &&
+    !(Symbol.asyncIterator in value) &&
+    typeof (value as { then?: unknown }).then !== "function"
+  );
+}
+
+/** Checks a map of fds: an object by number, as which an array will do. */
+export function checkFdTable(value: unknown, name: string): object {
+  if (!Array.isArray(value) && !isRecord(value)) throw wrongType(name, "an object", value);
+  return value;
+}
+
+/**
+ * Checks that a value is an object that holds names and values, and that all its keys are among the known names. `what`: what a key names; `advice`: what
  * to do instead of names that aren't known.
  */
 export function checkNames(
@@ -89,12 +115,29 @@ export function checkNames(
   what = "option",
   advice: Readonly<Record<string, string>> = {},
 ): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw wrongType(name, "an object", value);
+  if (!isRecord(value)) throw wrongType(name, "an object", value);
   for (const key of Object.keys(value)) {
     if (known.includes(key)) continue;
     throw wrongValue(name, key, `has no such ${what}${hintOn(key, known, advice)}`, "ERR_UNKNOWN_OPTION");
   }
-  return value as Record<string, unknown>;
+  return value;
+}
+
+/**
+ * The same for options that are copied on their way, where what is inherited would be lost: it is made the object's own. Of an
+ * object as most are nothing is inherited, and it is given as it is.
+ */
+export function checkOptions(
+  value: unknown,
+  known: readonly string[],
+  advice: Readonly<Record<string, string>> = {},
+): Record<string, unknown> {
+  const options = checkNames(value, "options", known, "option", advice);
+  const prototype: unknown = Object.getPrototypeOf(options);
+  if (prototype === Object.prototype || prototype === null) return options;
+  const own: Record<string, unknown> = {};
+  for (const name of known) if (options[name] !== undefined) own[name] = options[name];
+  return own;
 }
 
 function hintOn(key: string, known: readonly string[], advice: Readonly<Record<string, string>>): string {

@@ -6,7 +6,7 @@ import { conflict, wrongType, wrongValue } from "../errors.js";
 import { SPAWN_OPTION_NAMES, type SpawnOptions } from "../process/options.js";
 import type { StdioEntry } from "../program/options.js";
 import { planStdio, type StdioDefaults } from "../program/stdio.js";
-import { checkInteger, INT_MAX } from "../program/validate.js";
+import { checkFdTable, checkInteger, INT_MAX } from "../program/validate.js";
 import type { ProcessProtocol } from "./interface.js";
 
 /** What one of the child's fds is: "r" we read it, "w" we write it, "rw" both, or an fd of ours. */
@@ -41,9 +41,8 @@ export function toSpawnOptions({ childFDs, ...options }: ProtocolOptions): Spawn
   for (const name of EXCLUDED) {
     if (options[name] !== undefined) throw conflict(`options.childFDs and options.${name} exclude each other`);
   }
-  if (typeof childFDs !== "object" || childFDs === null) throw wrongType("options.childFDs", "an object", childFDs);
   const fds: Record<number, StdioEntry> = { 0: "close", 1: "close", 2: "close" };
-  for (const [key, value] of Object.entries(childFDs as Record<string, unknown>)) {
+  for (const [key, value] of Object.entries(checkFdTable(childFDs, "options.childFDs") as Record<string, unknown>)) {
     const fd = checkInteger(/^\d+$/.test(key) ? Number(key) : Number.NaN, `an fd in options.childFDs (${key})`, 0, INT_MAX);
     const name = `options.childFDs[${fd}]`;
     const entry = typeof value === "number" ? checkInteger(value, name, 0, INT_MAX) : ENTRIES.get(value);
@@ -72,6 +71,8 @@ const METHODS = Object.keys({
 /** Checks a protocol. */
 export function checkProtocol(protocol: unknown, name = "protocol"): ProcessProtocol {
   if (typeof protocol !== "object" || protocol === null) throw wrongType(name, "an object", protocol);
+  // Of an async function, say. Every method is optional, so that it would pass, and nobody be told.
+  if (typeof (protocol as { then?: unknown }).then === "function") throw wrongType(name, "the protocol itself", protocol);
   for (const method of METHODS) {
     const value = (protocol as ProcessProtocol)[method];
     if (value !== undefined && typeof value !== "function") throw wrongType(`${name}.${method}`, "a function", value);

@@ -4,8 +4,11 @@
 
 import assert from "node:assert/strict";
 import { closeSync, fstatSync, readFileSync, writeSync } from "node:fs";
+import { close, forkExec, waitid } from "brood/posix";
+import { spawnProcess } from "brood/protocol";
 import { childPath } from "../helpers/children.js";
 import { launch } from "../helpers/launch.js";
+import { Recorder } from "../helpers/recorder.js";
 import { parseReport, reportOf } from "../helpers/report.js";
 import { self } from "../helpers/self.js";
 import { test } from "../helpers/test.js";
@@ -41,6 +44,27 @@ test("by default the child is in our session and group", async () => {
 test("session: it leads a session and a group, and has no terminal", async () => {
   const { pid, pgid, sid, tty } = await reportOf({ session: true });
   assert.deepEqual([pgid, sid, tty], [pid, pid, 0]);
+});
+
+test("an option that is inherited counts, also where the options are copied on their way", async () => {
+  class Quiet {
+    get cwd(): string {
+      return "/";
+    }
+    readonly stdin = "ignore";
+  }
+  for (const more of [{}, { detached: true }]) {
+    const child = (await launch("pwd", [], Object.assign(new Quiet(), more))).ref();
+    assert.equal((await child.output()).stdout, "/\n");
+  }
+  const recorder = new Recorder();
+  spawnProcess(recorder, "pwd", [], new Quiet());
+  await recorder.ended;
+  assert.equal(recorder.text(), "/\n");
+  const { pidfd } = forkExec(["sh", "-c", '[ "$PWD" = / ]'], ["/bin/sh"], Object.create({ cwd: "/" }));
+  const state = waitid("P_PIDFD", pidfd);
+  close(pidfd);
+  assert.equal(state?.kind === "exited" && state.code, 0);
 });
 
 test("detached: it leads a session", async () => {

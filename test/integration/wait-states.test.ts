@@ -30,6 +30,21 @@ test("R2: stopped tells the signal, continued comes after SIGCONT, exited tells 
   await child.closed;
 });
 
+test("what is asked for is a boolean each: nothing else passes for yes or no", async () => {
+  const child = await launch(act, ["read", "exit", "0"]);
+  const wait = child.wait.bind(child) as (options: unknown) => Promise<unknown>;
+  for (const name of ["stopped", "continued", "exited"]) {
+    await assert.rejects(wait({ exited: true, [name]: 1 }), {
+      name: "TypeError",
+      code: "ERR_INVALID_ARG_TYPE",
+      message: `options.${name} must be a boolean, not 1`,
+    });
+  }
+  await assert.rejects(wait({ stopped: false }), { name: "TypeError", code: "ERR_INVALID_ARG_VALUE" });
+  child.stdin.end("x");
+  await child.closed;
+});
+
 test("R3: a stop that came before anybody waited is told", async () => {
   const child = await launch(act, ["raise", "19", "exit", "0"]);
   while (!processState(child.pid)?.startsWith("T")) await new Promise(setImmediate);

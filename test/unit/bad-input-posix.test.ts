@@ -141,6 +141,7 @@ const options: Record<string, [value: unknown, expected: Expected, says: string]
   stderr: [[{ pipe: "r" }, VALUE, "options.stderr can't be made here"]],
   fds: [
     [5, TYPE, "options.fds must be an object"],
+    [new Map([[3, 0]]), TYPE, "options.fds must be an object, not an instance of Map"],
     [{ 3: "pipe" }, VALUE, "options.fds[3] can't be made here"],
     [{ 3: -1 }, RANGE, "options.fds[3] must be an integer from 0"],
     [{ x: 1 }, RANGE, "an fd in options.fds must be an integer from 0"],

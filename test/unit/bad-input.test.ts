@@ -13,6 +13,10 @@ import { CONFLICT, LONE, RANGE, SIGNAL, TYPE, UNKNOWN, VALUE } from "../helpers/
 
 const NOT_OPEN = { name: "SpawnError", code: "EBADF" };
 
+function nothing(): never {
+  throw new Error("not to be looked at");
+}
+
 /** Above every limit on fds. */
 const FD = 0x7ffffffe;
 
@@ -31,6 +35,14 @@ const rows: Record<string, Row[]> = {
     [{ cwd: "a\0" }, VALUE, "options.cwd must not contain a NUL"],
     [{ cwd: LONE }, VALUE, "options.cwd must not contain a lone surrogate"],
     [{ cwd: {} }, TYPE, "options.cwd must be"],
+    [{ cwd: Object.create(null) }, TYPE, "not an instance of Object"],
+    [{ cwd: { constructor: { name: Symbol("name") } } }, TYPE, "not an instance of Object"],
+    [{ cwd: new Proxy({}, { get: nothing }) }, TYPE, "not an instance of Object"],
+    [
+      { cwd: new URL("file:///a%ff") },
+      VALUE,
+      'options.cwd must be a file: URL of UTF-8: give the path as bytes (got "file:///a%ff")',
+    ],
     [{ cwd: -1 }, RANGE, "options.cwd must be an integer from 0"],
     [{ cwd: 1.5 }, RANGE, "options.cwd must be an integer from 0"],
     [{ cwd: FD }, VALUE, "options.cwd must be an open fd"],
@@ -46,6 +58,7 @@ const rows: Record<string, Row[]> = {
     [{ env: { A: LONE } }, VALUE, "options.env.A must not contain a lone surrogate"],
     [{ env: { [LONE]: "1" } }, VALUE, "must not contain a lone surrogate"],
     [{ env: { A: 1 } }, TYPE, "options.env.A must be a string"],
+    [{ env: Promise.resolve({}) }, TYPE, "options.env must be an object or name and value pairs, not an instance of Promise"],
   ],
   extendEnv: [[{ extendEnv: "no" }, TYPE, 'options.extendEnv must be a boolean, not "no"']],
   path: [
@@ -67,6 +80,7 @@ const rows: Record<string, Row[]> = {
     [{ stdout: "text" }, VALUE, "options.stdout must be one of pipe, ignore, inherit, close, socket"],
     [{ stdout: {} }, TYPE, "options.stdout must be a word"],
     [{ stdout: { file: "x", mode: "rw" } }, VALUE, "options.stdout.mode must be one of r, r+"],
+    [{ stdout: { file: "x", mode: null } }, VALUE, "options.stdout.mode must be one of r, r+"],
     [{ stdout: { pipe: "r", size: 0 } }, RANGE, "options.stdout.size must be an integer from 1 to 2147483647"],
     [{ stdout: { dup: 1 } }, VALUE, "options.stdout is a duplicate of itself"],
     [{ stdout: { fd: FD } }, NOT_OPEN, `options.stdout names fd ${FD}`],
@@ -78,6 +92,7 @@ const rows: Record<string, Row[]> = {
   ],
   fds: [
     [{ fds: 5 }, TYPE, "options.fds must be an object"],
+    [{ fds: new Map([[3, "pipe"]]) }, TYPE, "options.fds must be an object, not an instance of Map"],
     [{ fds: { "-1": "pipe" } }, RANGE, "an fd in options.fds must be an integer from 0"],
     [{ fds: { x: "pipe" } }, RANGE, "an fd in options.fds must be an integer from 0"],
     [
@@ -120,12 +135,16 @@ const rows: Record<string, Row[]> = {
   pidsMax: [[{ contain: "auto", pidsMax: 0 }, RANGE, "options.pidsMax must be an integer from 1"]],
   cpuMax: [
     [{ contain: "auto", cpuMax: "1" }, TYPE, "options.cpuMax must be a number of CPUs"],
-    [{ contain: "auto", cpuMax: 0 }, VALUE, "options.cpuMax must be from 0.01 to 8192 CPUs"],
+    [{ contain: "auto", cpuMax: Number.NaN }, RANGE, "options.cpuMax must be from 0.01 to 8192 CPUs, not NaN"],
+    [{ contain: "auto", cpuMax: 0 }, RANGE, "options.cpuMax must be from 0.01 to 8192 CPUs"],
   ],
   namespaces: [
     [{ namespaces: "user" }, TYPE, "options.namespaces must be an array"],
     [{ namespaces: ["network"] }, VALUE, "options.namespaces[0] must be one of mount, cgroup, uts, ipc, user, pid, net"],
     [{ namespaces: [1] }, TYPE, "options.namespaces[0] must be a string"],
+    // What every object has is no namespace.
+    [{ namespaces: ["constructor"] }, VALUE, "options.namespaces[0] must be one of"],
+    [{ namespaces: ["__proto__"] }, VALUE, "options.namespaces[0] must be one of"],
   ],
   uidMap: [
     [{ uidMap: [{ inside: 0, outside: 0 }] }, CONFLICT, 'options.uidMap needs "user" in options.namespaces'],
@@ -206,6 +225,8 @@ const rows: Record<string, Row[]> = {
   ],
   rlimits: [
     [{ rlimits: [] }, TYPE, "options.rlimits must be an object"],
+    [{ rlimits: new Map([["nofile", 5]]) }, TYPE, "options.rlimits must be an object, not an instance of Map"],
+    [{ rlimits: { as: 2 ** 63 } }, RANGE, "options.rlimits.as must be a bigint where it is above 2^53-1, not 92233720"],
     [{ rlimits: { nofiles: 5 } }, UNKNOWN, 'did you mean "nofile"?'],
     [{ rlimits: { nofile: -5 } }, RANGE, "options.rlimits.nofile must be an integer, 0 or more"],
     [{ rlimits: { nofile: "lots" } }, TYPE, "options.rlimits.nofile must be a number"],
@@ -232,6 +253,7 @@ const rows: Record<string, Row[]> = {
   restoreSignals: [
     [{ restoreSignals: true }, VALUE, 'options.restoreSignals must be "runtime", "all" or false'],
     [{ restoreSignals: "none" }, VALUE, 'options.restoreSignals must be "runtime", "all" or false'],
+    [{ restoreSignals: null }, VALUE, 'options.restoreSignals must be "runtime", "all" or false'],
     [{ restoreSignals: "false" }, VALUE, 'options.restoreSignals must be "runtime", "all" or false'],
     [{ restoreSignals: ["all"] }, VALUE, 'options.restoreSignals must be "runtime", "all" or false'],
   ],
@@ -311,6 +333,7 @@ const runRows: Record<string, Row[]> = {
   encoding: [
     [{ encoding: "latin1" }, VALUE, 'options.encoding must be "utf8" or "buffer"'],
     [{ encoding: 5 }, VALUE, 'options.encoding must be "utf8" or "buffer"'],
+    [{ encoding: null }, VALUE, 'options.encoding must be "utf8" or "buffer"'],
   ],
   reject: [[{ reject: 0 }, TYPE, "options.reject must be a boolean"]],
 };
@@ -369,6 +392,19 @@ test("args", async () => {
   await refused(["true", ["a", "b\0"]], VALUE, "args[1] must not contain a NUL");
   await refused(["true", [LONE]], VALUE, "args[0] must not contain a lone surrogate");
   await refused(["true", {}, {}], TYPE, "args must be an array");
+});
+
+test("what has no names and values is not taken for options without any", async () => {
+  await refused(["true", new Set(["-l"])], TYPE, "args must be an array, not an instance of Set");
+  await refused(["true", Promise.resolve(["-l"])], TYPE, "args must be an array, not an instance of Promise");
+  await refused(["true", Buffer.alloc(0)], TYPE, "args must be an array, not an instance of Buffer");
+  await refused(["true", [], new Map([["cwd", "/"]])], TYPE, "options must be an object, not an instance of Map");
+  await refused(["true", [], Promise.resolve({ cwd: "/" })], TYPE, "options must be an object, not an instance of Promise");
+});
+
+test("a path is checked also where the file is not sought", async () => {
+  await refused(["/bin/true", [], { path: 5 }], TYPE, "options.path must be an array");
+  await refused(["/bin/true", [], { path: [] }], VALUE, "options.path must name at least one directory");
 });
 
 test("options as a whole, and unknown ones", async () => {

@@ -35,6 +35,7 @@ test("a path is text that is not empty, or a file: URL", () => {
   refused(() => checkPath("", "x"), "TypeError", "ERR_INVALID_ARG_VALUE", /^x must not be empty/);
   refused(() => checkPath(new Uint8Array(0), "x"), "TypeError", "ERR_INVALID_ARG_VALUE", /^x must not be empty/);
   refused(() => checkPath(new URL("http://h/a"), "x"), "TypeError", "ERR_INVALID_ARG_VALUE", /^x must be a file: URL/);
+  refused(() => checkPath(new URL("file:///a%ff"), "x"), "TypeError", "ERR_INVALID_ARG_VALUE", /^x must be a file: URL of UTF-8/);
   refused(() => checkPath(new URL("file:///a%00b"), "x"), "TypeError", "ERR_INVALID_ARG_VALUE", /^x must not contain a NUL/);
 });
 
