@@ -404,15 +404,11 @@ static void task_alive(void) {
   long held = 0;
   for (long step; (step = next_step()) >= 0;) {
     for (; held < step; held++) start_idle(~0ull);
-    double wall, cpu, walls = 0, cpus = 0;
-    end_victims(step, &wall, &cpu);
-    for (int i = 0; i < BATCHES; i++) {
-      end_victims(step, &wall, &cpu);
-      walls += wall / BATCHES;
-      cpus += cpu / BATCHES;
-    }
-    put("wall", step, walls);
-    put("cpu", step, cpus);
+    double walls[BATCHES], cpus[BATCHES];
+    end_victims(step, walls, cpus);
+    for (int i = 0; i < BATCHES; i++) end_victims(step, &walls[i], &cpus[i]);
+    put("wall", step, median(walls, BATCHES));
+    put("cpu", step, median(cpus, BATCHES));
     put("whole", step, lasting(number("ms", 200), exit_one));
   }
 }

@@ -15,7 +15,7 @@ from statistics import median
 BLOCK = 65536
 MIB = 1 << 20
 VICTIMS = 50
-BATCHES = 3
+BATCHES = 5
 
 
 class Absence(Exception):
@@ -139,8 +139,8 @@ async def task_alive(p):
             held.append(await start(p["child"], "idle", stdio=("ignore",) * 3))
         await batch(step)
         batches = [await batch(step) for _ in range(BATCHES)]
-        numbers[f"wall{step}"] = sum(wall for wall, _ in batches) / (BATCHES * VICTIMS)
-        numbers[f"cpu{step}"] = sum(cpu for _, cpu in batches) / (BATCHES * VICTIMS)
+        numbers[f"wall{step}"] = median(wall for wall, _ in batches) / VICTIMS
+        numbers[f"cpu{step}"] = median(cpu for _, cpu in batches) / VICTIMS
         numbers[f"whole{step}"] = await repeat(p["ms"], lambda: exit_(p["child"], "ignore"))
     return numbers
 

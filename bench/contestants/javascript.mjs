@@ -36,10 +36,10 @@ export class Absence extends Error {}
 const BLOCK = 65536;
 /** How many children are ended in a row, and how often before it counts. */
 const VICTIMS = 50;
-const WARM_BATCHES = 2;
+const WARM_BATCHES = 4;
 /** By then what moves chunks is compiled. */
 const WARM_MIB = 256;
-const LEAST_BATCHES = 3;
+const LEAST_BATCHES = 5;
 const MOST_BATCHES = 10;
 
 /** Milliseconds on the monotonic clock. */
@@ -67,6 +67,8 @@ async function timed(parameters, round) {
   await repeat(parameters.warm, round);
   return lasting(parameters.ms, round);
 }
+
+const sum = (values) => values.reduce((a, b) => a + b, 0);
 
 /** @returns {number[]} */
 const stepsOf = (parameters) => String(parameters.steps).split(",").map(Number);
@@ -160,7 +162,6 @@ const TASKS = {
     for (const step of stepsOf(p)) {
       for (; held.length < step; ) held.push(adapter.idle(p.child, "ignore"));
       await collectGarbage();
-      let wall, cpu, count;
       const batch = async () => {
         const victims = Array.from({ length: VICTIMS }, () => adapter.victim(p.child));
         // What they still do to start is not part of their end.
@@ -168,16 +169,15 @@ const TASKS = {
         const begin = now();
         const before = process.cpuUsage();
         for (const end of victims) await end();
-        const used = process.cpuUsage(before);
-        wall += now() - begin;
-        cpu += used.user + used.system;
-        count += VICTIMS;
+        const { user, system } = process.cpuUsage(before);
+        return { wall: ((now() - begin) * 1000) / VICTIMS, cpu: (user + system) / VICTIMS };
       };
       for (let i = 0; i < WARM_BATCHES; i++) await batch();
-      wall = cpu = count = 0;
-      for (let i = 0; i < LEAST_BATCHES || (i < MOST_BATCHES && wall < p.ms); i++) await batch();
-      numbers[`wall${step}`] = (wall * 1000) / count;
-      numbers[`cpu${step}`] = cpu / count;
+      const batches = [];
+      const longEnough = () => sum(batches.map(({ wall }) => (wall * VICTIMS) / 1000)) >= p.ms;
+      while (batches.length < LEAST_BATCHES || (batches.length < MOST_BATCHES && !longEnough())) batches.push(await batch());
+      numbers[`wall${step}`] = median(batches.map(({ wall }) => wall));
+      numbers[`cpu${step}`] = median(batches.map(({ cpu }) => cpu));
       numbers[`whole${step}`] = await lasting(p.ms, () => adapter.exit(p.child, "ignore"));
     }
     return numbers;
