@@ -52,7 +52,7 @@ export class Embryo extends Steps implements Watcher {
   #executing: Promise<Child<SpawnOptions>> | undefined;
   #sealed = false;
 
-  /** @internal Use `host.create()`. */
+  /** Not for users: `host.create()` makes one. */
   constructor({ index, pid, pipe }: Init) {
     const reached = { link: linkTo(index, pid, pipe), placed: new Set<number>(), executing: false, over: false };
     super(reached);

@@ -42,7 +42,7 @@ export class SpawnHost {
   #started = false;
   #disposed = false;
 
-  /** @internal Use `SpawnHost.start`. The process is started by the first request. */
+  /** Not for users: `SpawnHost.start` makes one. The process is started by the first request. */
   constructor(plan: HostPlan, restart = true, through?: SpawnHost) {
     if (plan === undefined) throw wrongType("a SpawnHost", "made by SpawnHost.start()", plan);
     this.#plan = plan;

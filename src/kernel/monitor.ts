@@ -10,9 +10,9 @@ import { guarded, throwLater } from "./uncaught.js";
 
 /** Something that has an entry in the native table. */
 export interface Watcher {
-  /** Is told of one event: the record at `base` of `events`. Valid during the call only. */
+  /** @internal Is told of one event: the record at `base` of `events`. Valid during the call only. */
   onEvent(events: Float64Array, base: number): void;
-  /** No event will come any more: the watch has failed. */
+  /** @internal No event will come any more: the watch has failed. */
   onFailure(error: NodeJS.ErrnoException): void;
 }
 

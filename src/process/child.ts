@@ -62,7 +62,7 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
   readonly #maxOutput: Life["maxOutput"];
   #collected = false;
 
-  /** @internal Use `spawn`. */
+  /** Not for users: `spawn` makes one. */
   constructor({ launched, told, life, data, onExit, containment, startedAt = performance.now() }: ChildInit) {
     const { pid } = launched;
     const events = monitor();

@@ -38,7 +38,7 @@ export class WatchedProcess implements Watcher {
   #over = false;
   #held = false;
 
-  /** @internal Use `Monitor.watch`. `onOver` is called when it has ended, or was disposed. */
+  /** Not for users: `Monitor.watch` makes one. `onOver` is called when it has ended, or was disposed. */
   constructor(monitor: Monitor, index: number, pid: number, onOver: (process: WatchedProcess) => void) {
     this.#monitor = monitor;
     this.#index = index;

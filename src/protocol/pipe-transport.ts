@@ -25,7 +25,7 @@ export class PipeTransport {
   readonly fd: number;
   readonly #parts: PipeParts;
 
-  /** @internal */
+  /** Not for users: `spawnProcess` makes one. */
   constructor(parts: PipeParts) {
     this.fd = parts.fd;
     this.#parts = parts;

@@ -56,7 +56,7 @@ export class ProcessTransport {
   #failure: Error | undefined;
 
   /**
-   * @internal Use `spawnProcess`. `onMade` is called after connectionMade; with what it threw, then the child has been killed.
+   * Not for users: `spawnProcess` makes one. `onMade` is called after connectionMade; with what it threw, then the child has been killed.
    */
   constructor(protocol: ProcessProtocol | null, child: Child, onMade: (failed?: { error: unknown }) => void) {
     this.child = child;

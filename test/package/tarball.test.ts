@@ -63,6 +63,13 @@ test("the installed command runs", () => {
   assert.equal(execute("npx", ["--offline", "brood", "run", "--", "echo", "by the command"]), "by the command\n");
 });
 
+test("an editor is shown nothing that is internal", () => {
+  const dist = join(project, "node_modules", manifest.name, "dist");
+  const types = readdirSync(dist, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".d.ts"));
+  assert.ok(types.length > 0);
+  for (const path of types) assert.doesNotMatch(readFileSync(join(dist, path), "utf8"), /@internal/, path);
+});
+
 test("the installed types serve a strict program, by each way of finding modules", () => {
   const imports = entries.map(
     (entry, i) => `import * as entry${i} from "${entry}";\nexport const names${i} = Object.keys(entry${i});`,
