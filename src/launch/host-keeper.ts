@@ -91,12 +91,19 @@ export class HostKeeper implements Watcher, LentKeeper {
   /** Called by the monitor: it has ended. */
   onEvent(events: Float64Array, base: number): void {
     this.#exit = events.slice(base, base + FIELDS_PER_EVENT);
-    this.#borrower?.onEnd(this.#exit, 0);
+    if (this.#borrower !== undefined) this.#tellEnd(this.#exit);
+    // Its answer may have come in this very turn: who has asked borrows it in a moment, and is to hear of its end, and before
+    // that of what it has said of its command.
+    else setImmediate(this.#tellEnd, this.#exit);
+  }
+
+  readonly #tellEnd = (exit: Float64Array): void => {
+    this.#borrower?.onEnd(exit, 0);
     this.#borrower = undefined;
     this.link.close();
     this.#monitor.remove(this.#index);
     this.#onGone?.();
-  }
+  };
 
   /** Called by the monitor. */
   onFailure(): void {

@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type RunResult, run, spawnAsync } from "brood";
@@ -15,7 +15,7 @@ import { childPath } from "../helpers/children.js";
 import { withMark } from "../helpers/contained.js";
 import { inNode } from "../helpers/in-node.js";
 import { runNode } from "../helpers/node.js";
-import { ended, parentOf, stateOf } from "../helpers/processes.js";
+import { childrenOf, ended, parentOf, stateOf } from "../helpers/processes.js";
 import type { Report } from "../helpers/report.js";
 import { test } from "../helpers/test.js";
 
@@ -360,6 +360,32 @@ test("namespaces through a host: id maps are written from here, also for a host 
     assert.equal(containment?.by, "namespace");
   });
 });
+
+/** The keepers among our children, and the command that each has. One that sleeps has answered: while it clones it is in state D. */
+function serving(): { keeper: number; command: number }[] {
+  const isKeeper = (pid: number): boolean => readFileSync(`/proc/${pid}/comm`, "utf8") === "brood-keeper\n";
+  const children = readdirSync("/proc/self/task").flatMap((thread) => childrenOf(process.pid, Number(thread)));
+  const found = children.filter(isKeeper).flatMap((keeper) => childrenOf(keeper).map((command) => ({ keeper, command })));
+  return found.filter(({ keeper }) => stateOf(keeper) === "S");
+}
+
+for (const keeper of ["a new keeper", "one that has waited"]) {
+  test(`keeper: ${keeper} is killed before anybody has heard of its command: that is ended, and is known to have`, () =>
+    withHost({}, async (host) => {
+      if (keeper !== "a new keeper") await host.run("true", { contain: "keeper" });
+      const starting = host.spawn("cat", { contain: "keeper" });
+      // In this turn no answer is read: the keeper's, and its end, come together.
+      let found: { keeper: number; command: number } | undefined;
+      while (found === undefined) [found] = serving();
+      process.kill(found.keeper, "SIGKILL");
+      while (stateOf(found.keeper) !== "Z");
+      const child = await starting;
+      assert.equal(child.pid, found.command);
+      const exit = await child.closed;
+      assert.equal(exit.kind === "unknown" && exit.cause, "keeper");
+      assert.equal((await host.run("echo", ["again"], { contain: "keeper" })).stdout, "again\n");
+    }));
+}
 
 test("namespaces through a host: a map that is refused is an error that says so, and leaves nothing", () =>
   withHost({ uid: 1000, gid: 1000 }, async (host) => {

@@ -14,9 +14,9 @@ export function stateOf(pid: number): string | undefined {
   }
 }
 
-/** Gives the children of a process that has one thread that starts any. */
-export function childrenOf(pid: number): number[] {
-  return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
+/** Gives the children of a process that one thread has started, by default its first. */
+export function childrenOf(pid: number, thread = pid): number[] {
+  return readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8").split(" ").filter(Boolean).map(Number);
 }
 
 /** Resolves when that process has ended, also if nobody reaps it. */
