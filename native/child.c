@@ -75,5 +75,6 @@ void child_main(void *argument) {
     if (contain->keeper >= 0) keep_main(start);
 #endif
   }
+  if (start->ignores_child) program_ignore_child();
   program_run(start->program, &start->context);
 }

@@ -28,6 +28,7 @@ struct child_start {
   const struct child_containment *contain; /* or NULL */
   int gate;     /* -1, or a socket from which the parent's leave to go on is read first */
   int gate_far; /* the parent's end of it: while the child holds a copy it never reads the end */
+  int ignores_child; /* SIGCHLD is to be ignored, which a parent that waits for the child does not: that would reap it unseen */
 };
 
 /* The `step` of a report about what no program has an operation for. */

@@ -218,9 +218,11 @@ void host_tell_failure(int32_t *out, const struct launch *launch) {
   for (int i = 0; i < launch->report.n_tried; i++) out[7 + i] = launch->report.tried[i];
 }
 
-static int is_our_child(int pid) {
+/* Also one that has ended, and that somebody else in this process has reaped, or the kernel, where SIGCHLD is ignored. */
+static int is_our_child(int pid, int pidfd) {
   siginfo_t info;
-  return sys_wait_child(pid, -1, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, NULL) == 0;
+  if (sys_wait_child(pid, -1, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, NULL) == 0) return 1;
+  return pidfd >= 0 && sys_pidfd_ended(pidfd);
 }
 
 /* A new child: judged as one that was launched from here, and taken into the monitor. */
@@ -231,7 +233,7 @@ static void adopt(struct monitor *monitor, struct host_received *r, int32_t *out
   /* A keeper's end is its socket's, for which it must not be killed: see host_link.c. */
   int keeper = a->kept == HOST_KEEPER_MADE;
   memcpy(&launch.report, &a->report, sizeof launch.report);
-  if (!a->relayed && !is_our_child(a->pid)) {
+  if (!a->relayed && !is_our_child(a->pid, r->fd)) {
     launch.failure = LAUNCH_FAILED_HOST;
     launch.error = ECHILD;
   } else if (r->fd < 0 && !(a->report.phase == PROGRAM_PHASE_FAILED && !a->relayed)) {

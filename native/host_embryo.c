@@ -12,6 +12,7 @@
 /* It has nothing of the host's but what a process inherits. */
 void embryo_main(struct endpoint *e, int socket) {
   host.yields = 0;
+  if (host.ignores_child) program_ignore_child();
   e->socket = socket;
   e->role = HOST_EMBRYO;
   serve(e);

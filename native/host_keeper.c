@@ -32,7 +32,7 @@ void keeper_main(struct endpoint *e, int socket, int proc, int init, const struc
   }
   host.relay = 1;
   host.init = init;
-  host.ignores_child = keeper_begin(socket, usable, init);
+  if (keeper_begin(socket, usable, init)) host.ignores_child = 1;
   e->socket = socket;
   e->role = HOST_KEEPS_COMMANDS;
   serve(e);
@@ -48,13 +48,6 @@ static void leave_group(void) {
   if (host.group != 0) return;
   host.group = (int)raw(__NR_getpgid, 0);
   raw(__NR_setpgid, 0, 0);
-}
-
-void lend_signals(int on) {
-  struct kernel_sigaction action = {0};
-  if (!host.ignores_child) return;
-  action.handler = (void *)(intptr_t)on; /* SIG_IGN is 1, SIG_DFL 0 */
-  raw(__NR_rt_sigaction, KERNEL_SIGCHLD, &action, 0, 8);
 }
 
 void keep_served(void) {

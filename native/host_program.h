@@ -47,7 +47,7 @@ struct host_process {
   int group;    /* of a keeper: the process group that its commands begin in */
   int kept;     /* of a keeper: the command that has been started just now */
   int init;     /* of a keeper: pid 1 of its namespace */
-  int ignores_child; /* of a keeper: its commands find SIGCHLD ignored */
+  int ignores_child; /* of a relay, a keeper, who don't: what they start finds SIGCHLD ignored */
   struct program_report entered; /* of a keeper: FAILED: why it can start nothing */
   int state_fd; /* of a relay: a signalfd for SIGCHLD */
   int yields;   /* our scheduling policy is SCHED_BATCH where our children's is to be SCHED_OTHER */
@@ -132,8 +132,6 @@ void serve_create(struct endpoint *e);
  * who asks for anything. `proc` is the client's /proc. */
 __attribute__((noreturn)) void keeper_main(struct endpoint *e, int socket, int proc, int init,
                                            const struct program_report *entered);
-/* Runs in: the keeper. Its disposition of SIGCHLD, which a child inherits: the command's, or, off, its own. */
-void lend_signals(int on);
 /* Runs in: the keeper, whose command has just been started: until nothing of it is left. */
 void keep_served(void);
 __attribute__((noreturn)) void embryo_main(struct endpoint *e, int socket);

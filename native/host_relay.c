@@ -15,6 +15,10 @@
 
 int relay_begin(void) {
   uint64_t child = 1ull << (KERNEL_SIGCHLD - 1);
+  struct kernel_sigaction action = {0}, before = {0};
+  /* Where it is ignored, children would be reaped without us. */
+  raw(__NR_rt_sigaction, KERNEL_SIGCHLD, &action, &before, 8);
+  host.ignores_child = before.handler == (void *)1; /* SIG_IGN */
   host.state_fd = (int)raw(__NR_signalfd4, -1, &child, sizeof child, KERNEL_SFD_CLOEXEC | KERNEL_SFD_NONBLOCK);
   return host.state_fd < 0 ? host.state_fd : 0;
 }

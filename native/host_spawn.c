@@ -71,12 +71,11 @@ void serve_spawn(struct endpoint *e) {
     answer_child(e, &a, -1);
     return;
   }
-  struct child_start start = {.program = program_of(e), .context = context_of(e, &a.report), .gate = -1};
+  struct child_start start = {.program = program_of(e), .context = context_of(e, &a.report), .gate = -1,
+                              .ignores_child = host.ignores_child};
   if (request_of(e)->extra != 0 || contain.group > 0) start.contain = &contain;
   announce(e, 0);
-  if (keeps) lend_signals(1);
   long pid = clone_shared(&start, request_of(e)->clone_flags, &pidfd);
-  if (keeps) lend_signals(0);
   restore_dumpable();
   if (pid < 0) pidfd = -1;
   fill_in(e, &a, pid);

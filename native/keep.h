@@ -143,6 +143,7 @@ static inline void keep_end_all(int command) {
 
 static inline void keep_command(void *argument) {
   struct child_start *start = argument;
+  if (start->ignores_child) program_ignore_child();
   program_run(start->program, &start->context);
 }
 
@@ -168,6 +169,19 @@ static inline long keep_clone(struct child_start *start, int *pidfd) {
   return clone_legacy_onto(flags, contain->stack + contain->stack_size, pidfd, 0, keep_command, start);
 }
 
+/* Where SIGCHLD is ignored, the command would be reaped without us: it may end before its keeper has been executed. Gives
+ * whether it was. */
+static inline int keep_heed_child(void) {
+  struct kernel_sigaction action, before;
+  action.handler = 0;
+  action.flags = 0;
+  action.restorer = 0;
+  action.mask = 0;
+  before.handler = 0;
+  raw(__NR_rt_sigaction, KERNEL_SIGCHLD, &action, &before, 8);
+  return before.handler == (void *)1; /* SIG_IGN */
+}
+
 /* Runs in: child. Never returns: it becomes a keeper, or reports and exits with nothing left behind. */
 __attribute__((noreturn)) static inline void keep_main(struct child_start *start) {
   const struct child_containment *contain = start->contain;
@@ -176,6 +190,7 @@ __attribute__((noreturn)) static inline void keep_main(struct child_start *start
   long error = raw(__NR_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   if (error < 0) keep_fail(start, CHILD_STEP_KEEPER, error);
   start->context.parent_pid = (int)raw(__NR_getpid);
+  start->ignores_child = keep_heed_child();
   long pid = keep_clone(start, &pidfd);
   if (pid < 0) keep_fail(start, CHILD_STEP_KEEPER, pid);
   if (contain->shared && report->phase != PROGRAM_PHASE_EXEC) {

@@ -36,6 +36,9 @@ static inline long program_dispose(uint64_t set, intptr_t from, intptr_t to) {
   return 0;
 }
 
+/* Once it waits for nobody itself. */
+static inline void program_ignore_child(void) { program_dispose(1ull << (KERNEL_SIGCHLD - 1), PROGRAM_ANY, 1); }
+
 /* In a vfork'ed child this file sets the child's own value only (kernel: vfork_done). */
 static inline long program_oom_score_adj(struct program_child *c, const struct program_op *op) {
   long fd = raw(__NR_openat, KERNEL_AT_FDCWD, "/proc/self/oom_score_adj", KERNEL_O_WRONLY | KERNEL_O_CLOEXEC, 0);

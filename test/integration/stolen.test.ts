@@ -129,6 +129,59 @@ test("16: a node that was started with SIGCHLD ignored loses no status", async (
   assert.deepEqual([code, usage], [5, true]);
 });
 
+for (const [name, more] of Object.entries({
+  stolen: `process.dlopen({ exports: {} }, ${JSON.stringify(childPath("thief"))});`,
+  ignored: "",
+})) {
+  test(`15, 16: a child of a spawn host that ends before its answer is read, its status ${name}, is a child all the same`, async () => {
+    const { exits, error } = await inNode<{ exits: Stolen[]; error: string }>(
+      `const { SpawnHost } = await import(${JSON.stringify(import.meta.resolve("brood/host"))});
+       const host = await SpawnHost.start();
+       const [end, held] = posix.cloexecPipe();
+       if (${name === "ignored"}) self.ignoreSignal(17, 1);
+       const starting = host.spawn("sh", ["-c", "exit 5"], { stdin: "ignore", stdout: "ignore", stderr: "ignore", fds: { 3: held } });
+       const failing = host.spawn("sh", [], { cwd: "/nonexistent", fds: { 3: held } }).catch((error) => error.code + " " + error.stage);
+       posix.close(held);
+       // In this turn nobody hears of them: until both have ended.
+       fs.readSync(end, Buffer.alloc(1));
+       posix.close(end);
+       ${more}
+       const child = await starting;
+       const error = await failing;
+       const exits = [await child.closed, await child.exited];
+       await host[Symbol.asyncDispose]();
+       done({ exits, error });`,
+    );
+    for (const exit of exits) assertEnd(exit, name, "exited", 5);
+    assert.equal(error, "ENOENT chdir");
+  });
+}
+
+for (const through of ["spawn", "spawnAsync", "a relay"]) {
+  test(`16: with SIGCHLD ignored a keeper, and a relay, misses no end: ${through}`, async () => {
+    const exits = await inNode<string[]>(
+      `const { SpawnHost } = await import(${JSON.stringify(import.meta.resolve("brood/host"))});
+       self.ignoreSignal(17, 1);
+       const relay = ${through === "a relay"};
+       const host = await SpawnHost.start({ relay });
+       const start = ${through === "spawn"} ? spawn : (...call) => host.spawn(...call);
+       const exits = new Set();
+       for (let i = 0; i < 60; i++) {
+         // It has ended before its keeper has been executed, as often as not.
+         const child = await start(childPath("nothing"), [], { stdio: "ignore", contain: relay && i < 30 ? false : "keeper" });
+         const exit = await child.closed;
+         exits.add(exit.kind + " " + exit.code);
+       }
+       const ignored = await start("grep", ["SigIgn", "/proc/self/status"], { stderr: "ignore" });
+       const [text] = await Promise.all([ignored.stdout.text(), ignored.closed]);
+       exits.add("ignores it: " + (BigInt("0x" + text.split(/\\s+/)[1]) >> 16n & 1n));
+       await host[Symbol.asyncDispose]();
+       done([...exits]);`,
+    );
+    assert.deepEqual(exits, ["exited 0", "ignores it: 1"]);
+  });
+}
+
 test("15: in a worker a thief of the main thread steals: that worker's children settle, too", async () => {
   const exits = await inNode<Stolen[]>(`
     import { Worker } from "node:worker_threads";
