@@ -19,7 +19,7 @@ export async function feed(stdin: Writable, input: Input): Promise<void> {
     stdin.end(input);
     return;
   }
-  const iterator = Symbol.asyncIterator in input ? input[Symbol.asyncIterator]() : input[Symbol.iterator]();
+  const iterator = iteratorOf(input);
   const orGone = untilClosed(stdin);
   for (;;) {
     // An input that never comes doesn't outlast the child.
@@ -29,10 +29,38 @@ export async function feed(stdin: Writable, input: Input): Promise<void> {
       stdin.end();
       return;
     }
-    if (!stdin.write(next.value)) await orGone(new Promise((resolve) => stdin.once("drain", resolve)));
+    let hasRoom: boolean;
+    try {
+      hasRoom = stdin.write(next.value);
+    } catch (error) {
+      giveUp(input, iterator);
+      throw error;
+    }
+    if (!hasRoom) await orGone(new Promise((resolve) => stdin.once("drain", resolve)));
   }
+  giveUp(input, iterator);
+}
+
+/** Gives the iterator of an input. */
+export function iteratorOf<Piece>(input: Iterable<Piece> | AsyncIterable<Piece>): Iterator<Piece> | AsyncIterator<Piece> {
+  return Symbol.asyncIterator in input ? input[Symbol.asyncIterator]() : input[Symbol.iterator]();
+}
+
+/**
+ * Gives up an input of which no more is wanted. A stream of Node's is destroyed here: its iterator would do that only if it has
+ * begun, and not before something came; until then a socket or a terminal would hold the event loop.
+ */
+export function giveUp<Piece>(
+  input: Iterable<Piece> | AsyncIterable<Piece>,
+  iterator: Iterator<Piece> | AsyncIterator<Piece> | undefined,
+): void {
+  const end = async (): Promise<void> => {
+    const { pipe, destroy } = input as { pipe?: unknown; destroy?: unknown };
+    if (typeof pipe === "function" && typeof destroy === "function") destroy.call(input);
+    await (iterator ?? iteratorOf(input)).return?.();
+  };
   // Not awaited: it may be stuck in what never comes. Nothing depends on it any more.
-  void (async () => iterator.return?.())().catch(() => {});
+  void end().catch(() => {});
 }
 
 /** Makes a function that waits for a promise, or gives undefined as soon as the stream has closed. */

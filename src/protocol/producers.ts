@@ -3,6 +3,7 @@
  */
 
 import { wrongType } from "../errors.js";
+import { giveUp, iteratorOf } from "../process/feed.js";
 import type { TextLike } from "../program/options.js";
 import type { Producer, Source } from "./interface.js";
 
@@ -29,13 +30,15 @@ export interface Target {
 }
 
 export class SourceProducer implements Producer {
-  readonly #iterator: Iterator<TextLike> | AsyncIterator<TextLike>;
+  readonly #source: Source;
+  /** Once it is asked for the first time: to have one may lock a stream. */
+  #iterator: Iterator<TextLike> | AsyncIterator<TextLike> | undefined;
   readonly #target: Target;
   #asking = false;
   #over = false;
 
   constructor(source: Source, target: Target) {
-    this.#iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
+    this.#source = source;
     this.#target = target;
   }
 
@@ -46,13 +49,13 @@ export class SourceProducer implements Producer {
   stopProducing(): void {
     if (this.#over) return;
     this.#over = true;
-    // Not awaited: it may be stuck in what never comes. Nothing depends on it any more.
-    void (async () => this.#iterator.return?.())().catch(() => {});
+    giveUp<TextLike>(this.#source, this.#iterator);
   }
 
   async #ask(): Promise<void> {
     this.#asking = true;
     try {
+      this.#iterator ??= iteratorOf(this.#source);
       for (;;) {
         const { done, value } = await this.#iterator.next();
         if (this.#over) return;

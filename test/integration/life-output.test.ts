@@ -3,6 +3,7 @@
  */
 
 import assert from "node:assert/strict";
+import { Readable } from "node:stream";
 import { ExitError, run } from "brood";
 import { act, filling } from "../helpers/act.js";
 import { launch } from "../helpers/launch.js";
@@ -66,6 +67,24 @@ test("output() called late, after the end, loses nothing", async () => {
   const child = await launch(act, ["fill", "1", "60000"]);
   await child.closed;
   assert.ok((await child.output({ encoding: "buffer" })).stdout.equals(filling(60_000)));
+});
+
+test("run's input that is not wanted any more is given up: a stream that waits is destroyed, an iterable is closed", async () => {
+  const waiting = new Readable({ read: () => {} });
+  await run("true", [], { input: waiting });
+  assert.equal(waiting.destroyed, true);
+  let closed = 0;
+  const bad = {
+    [Symbol.iterator]: () => ({
+      next: () => ({ done: false as const, value: 5 as unknown as string }),
+      return: () => {
+        closed++;
+        return { done: true as const, value: undefined };
+      },
+    }),
+  };
+  await assert.rejects(run("cat", [], { input: bad }), { name: "TypeError", code: "ERR_INVALID_ARG_TYPE" });
+  assert.equal(closed, 1);
 });
 
 test("run's input: a string, bytes, an iterable, an async iterable", async () => {

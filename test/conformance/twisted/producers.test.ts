@@ -256,6 +256,43 @@ test("T6: a stream that is given up is destroyed; so is one that is unregistered
   }
 });
 
+test("T6: a stream that has given nothing, or was not asked yet, is destroyed as well: it would hold the event loop", async () => {
+  for (const how of ["child gone", "unregistered", "unregistered at once", "too late", "no stdin"]) {
+    const recorder = new Recorder();
+    const transport = spawnProcess(recorder, act, ["pause"], { stdin: how === "no stdin" ? "ignore" : "pipe" });
+    const stream = new Readable({ read: () => {} });
+    if (how === "too late") transport.closeStdin();
+    transport.registerProducer(stream);
+    if (how === "unregistered at once") transport.unregisterProducer();
+    else {
+      await recorder.noted("made");
+      await idle();
+      if (how === "unregistered") transport.unregisterProducer();
+      else transport.kill();
+    }
+    while (!stream.destroyed) await turn();
+    transport.close();
+    await recorder.ended;
+    assert.equal(recorder.error, undefined);
+  }
+});
+
+test("T6: a stream of the web is locked only when it is asked; one that was refused, or is given up before, is free", async () => {
+  const recorder = new Recorder();
+  const transport = spawnProcess(recorder, act, ["pause"]);
+  let cancelled = 0;
+  const streams = [1, 2].map(
+    () => new ReadableStream<string>({ pull: () => {}, cancel: () => void cancelled++ }, { highWaterMark: 0 }),
+  );
+  transport.registerProducer(streams[0] as AsyncIterable<string>);
+  assert.throws(() => transport.registerProducer(streams[1] as AsyncIterable<string>), { code: "ERR_INVALID_STATE" });
+  transport.unregisterProducer();
+  await turn();
+  assert.deepEqual([cancelled, streams[1]?.locked], [1, false]);
+  transport.close();
+  await recorder.ended;
+});
+
 for (const [name, source] of [
   [
     "throws",
