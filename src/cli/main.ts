@@ -31,7 +31,7 @@ async function status([command, ...rest]: string[]): Promise<number> {
         print(rest[0] === "run" ? runHelp(rest[1]) : mainHelp());
         return 0;
       case undefined:
-        process.stderr.write(mainHelp());
+        complain(mainHelp().trimEnd());
         return STATUS.own;
       default:
         throw new UsageError(unknown(command));

@@ -15,19 +15,34 @@ const FLAG_OF: Record<string, string> = {
 /** The library names its options; the command's user wrote flags. */
 export function inFlags(message: string): string {
   const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-  return message.replace(/options\.(\w+)(?:\[\d+\])?/g, (_, name: string) => `--${FLAG_OF[name] ?? kebab(name)}`);
+  // Not within a name that the user gave.
+  const option = /(?<![\w./"'-])options\.(\w+)(?:\[\d+\])?/g;
+  return message.replace(option, (_, name: string) => `--${FLAG_OF[name] ?? kebab(name)}`);
 }
 
-/** Writes a line on stderr. Where that is a terminal that has hung up Node can't even open it, and nobody is told. */
+/** Writes a line on stderr. */
 export function complain(text: string): void {
-  try {
-    process.stderr.write(`${text}\n`);
-  } catch {
-    // EIO.
-  }
+  write("stderr", `${text}\n`);
 }
 
-/** Writes text on stdout. That nobody reads on (`brood --help | head -1`) is no error. */
+/** Writes text on stdout. */
 export function print(text: string): void {
-  process.stdout.on("error", () => {}).write(text);
+  write("stdout", text);
+}
+
+const written = new Set<string>();
+
+/**
+ * That nobody reads it (`brood --help | head -1`), or that there is no room for it, changes nothing of how a command went. Where it
+ * is a terminal that has hung up Node can't even open it: EIO.
+ */
+function write(name: "stdout" | "stderr", text: string): void {
+  try {
+    const stream = process[name];
+    if (!written.has(name)) stream.on("error", () => {});
+    written.add(name);
+    stream.write(text);
+  } catch {
+    // There is nobody to be told.
+  }
 }

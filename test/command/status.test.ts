@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { run } from "brood";
+import { cloexecPipe, close } from "brood/posix";
 import { FLAGS, TOPICS } from "#dist/cli/flags.js";
 import { BROOD, brood, startBrood } from "../helpers/command.js";
 import { TemporaryFiles } from "../helpers/files.js";
@@ -130,6 +131,31 @@ test("help about what is no topic is refused, with the topics or a suggestion", 
 test("words after the command are the command's, also such as look like flags", async () => {
   const result = await brood(["run", "sh", "-c", 'echo "$@"', "sh", "--timeout", "5", "--", "-x"]);
   assert.equal(result.stdout, "--timeout 5 -- -x\n");
+});
+
+test("a report or a complaint that nobody can take changes nothing of the status", async () => {
+  for (const [words, status] of [
+    [["run", "--report", "--", "sh", "-c", "exit 3"], 3],
+    [["run", "--idle-timeout", "1h", "--report", "--", "sh", "-c", "echo err >&2; exit 3"], 3],
+    [["run", "--", "no-such-command"], 127],
+    [["run", "--nice", "99", "true"], 125],
+    [[], 125],
+  ] as const) {
+    const [readEnd, writeEnd] = cloexecPipe();
+    close(readEnd);
+    // No room, and nobody there.
+    for (const stderr of [{ file: "/dev/full" }, writeEnd]) {
+      const { exit } = await run(process.execPath, [BROOD, ...words], { stderr, reject: false });
+      assert.equal(exit.kind === "exited" && exit.code, status, words.join(" "));
+    }
+    close(writeEnd);
+  }
+});
+
+test("an error about a file that is called like an option names the file", async () => {
+  const { status, stderr } = await brood(["run", "--", "./options.timeout"]);
+  assert.equal(status, 127);
+  assert.match(stderr, /no such file "\.\/options\.timeout"/);
 });
 
 test("help that nobody reads to its end is no error", async () => {
