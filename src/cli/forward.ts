@@ -10,6 +10,8 @@ import { complain } from "./messages.js";
 import type { Placement } from "./placement.js";
 import type { Terminal } from "./terminal.js";
 
+/** Those that would end brood itself. */
+const ENDING: readonly string[] = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"];
 const FORWARDED = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH"] as const;
 type Forwarded = (typeof FORWARDED)[number];
 
@@ -27,8 +29,13 @@ export function forward(forwarding: Forwarding): () => void {
   const handlers = FORWARDED.map((signal) => {
     const handler = (): void => {
       const has = hasItAlready(signal, forwarding);
-      if (signal === "SIGINT" && forwarding.interruptTwice && ++interrupts >= 2) void forwarding.command()?.terminate();
-      else if (!has) send(signal, forwarding);
+      const command = forwarding.command();
+      if (command === undefined) return;
+      const again = signal === "SIGINT" && forwarding.interruptTwice && ++interrupts >= 2;
+      if (again) void command.terminate();
+      const reached = again || has || send(signal, command, forwarding.placement);
+      // It has ended, and brood waits for others, who hold its pipes or are contained with it: that is over now.
+      if (ENDING.includes(signal) && (!reached || command.exit !== null)) void command[Symbol.asyncDispose]();
     };
     process.on(signal, handler);
     traceSender(signal);
@@ -47,13 +54,14 @@ function hasItAlready(signal: Forwarded, { placement, terminal }: Forwarding): b
   return sender === "kernel";
 }
 
-function send(signal: Forwarded, { placement, command }: Forwarding): void {
+/** Gives whether it is there to be reached. */
+function send(signal: Forwarded, command: Child, placement: Placement): boolean {
   try {
     // The shell, or the terminal, would have reached the whole job.
-    if (placement === "own") command()?.killGroup(signal);
-    else command()?.kill(signal);
+    return placement === "own" ? command.killGroup(signal) : command.kill(signal);
   } catch (error) {
     // It changed its user: not ours to signal any more.
     complain(`brood: ${error instanceof Error ? error.message : error}`);
+    return true;
   }
 }

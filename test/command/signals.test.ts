@@ -4,6 +4,7 @@
 
 import assert from "node:assert/strict";
 import { brood, startBrood } from "../helpers/command.js";
+import { ended } from "../helpers/processes.js";
 import { test } from "../helpers/test.js";
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH"] as const) {
@@ -23,6 +24,27 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGU
     assert.equal(result.stdout, `ready\ngot ${name}\n`);
     assert.equal(result.status, 9);
   });
+}
+
+/** In the background: tells that whoever started it, sh's $0, has been reaped, and stays. */
+const ALONE = 'while kill -0 $0 2>/dev/null; do sleep 0.01; done; echo "alone $$"; exec sleep 1000';
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const) {
+  for (const [what, flags] of [
+    ["holds the output of", ["--idle-timeout", "1h", "--drain", "wait"]],
+    ["is contained with", ["--contain=keeper", "--descendants", "wait"]],
+  ] as const) {
+    test(`${signal} ends brood's wait for what ${what} a command that has ended`, async () => {
+      const command = startBrood(["run", ...flags, "--", "sh", "-c", `sh -c '${ALONE}' $$ & exit 7`]);
+      await command.said("alone");
+      command.process.kill(signal);
+      const { status, stdout } = await command.result;
+      const pid = Number(/^alone (\d+)$/m.exec(stdout)?.[1]);
+      if (flags[0] === "--contain=keeper") await ended(pid);
+      else process.kill(pid, "SIGKILL");
+      assert.equal(status, 7);
+    });
+  }
 }
 
 test("a signal that ends the command gives 128+n", async () => {
