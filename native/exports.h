@@ -17,7 +17,7 @@
 #define EXPORTS_CAPTURE(X) X(capture) X(captureRest) X(captureMovedAt) X(captureTake)
 #define EXPORTS_CHILD(X) X(signal) X(signalGroup) X(watchStops) X(cleanup) X(ref) X(unref)
 #define EXPORTS_CONTAIN(X) X(keptEnded) X(signalStarted) X(clockTicks) X(watchFile)
-#define EXPORTS_FACTS(X) X(isOpen) X(isMainThread) X(ignoredSignals) X(account) X(environment) X(injectFault)
+#define EXPORTS_FACTS(X) X(isOpen) X(isMainThread) X(ownStatus) X(account) X(environment) X(injectFault)
 #define EXPORTS_WATCH(X) \
   X(pidfdCopy) X(pidfdProcess) X(adoptChild) X(watchProcess) X(signalProcess)
 #define EXPORTS_HOST(X) \

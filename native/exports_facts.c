@@ -6,8 +6,7 @@
 
 #include "accounts.h"
 #include "exports.h"
-#include "kernel_values.h"
-#include "raw_syscall.h"
+#include "own_status.h"
 #include "sys.h"
 
 /* isOpen(fd): 1 or 0. */
@@ -23,20 +22,18 @@ napi_value export_isMainThread(napi_env env, napi_callback_info info) {
   return integer(env, is_main_thread());
 }
 
-/* ignoredSignals(set: Int32Array[2]): the signals whose disposition is to ignore them. Asked of the kernel: libc keeps
- * two to itself. */
-napi_value export_ignoredSignals(napi_env env, napi_callback_info info) {
+/* ownStatus(status: Int32Array[3]): our umask, and the signals that we ignore, two words of 32. */
+napi_value export_ownStatus(napi_env env, napi_callback_info info) {
   struct call call;
+  struct own_status status;
   size_t length;
   begin(env, info, &call);
-  int32_t *set = memory(env, call.arguments[0], &length);
-  if (set == NULL || length < 2) return integer(env, -EINVAL);
-  set[0] = set[1] = 0;
-  for (int signal = 1; signal <= 64; signal++) {
-    struct kernel_sigaction action;
-    if (raw(__NR_rt_sigaction, signal, 0, &action, 8) == 0 && (intptr_t)action.handler == 1)
-      set[(signal - 1) / 32] |= (int32_t)(1u << (signal - 1) % 32);
-  }
+  int32_t *words = memory(env, call.arguments[0], &length);
+  if (words == NULL || length < 3) return integer(env, -EINVAL);
+  own_status_read(&status);
+  words[0] = (int32_t)status.umask;
+  words[1] = (int32_t)(uint32_t)status.ignored;
+  words[2] = (int32_t)(status.ignored >> 32);
   return integer(env, 0);
 }
 

@@ -5,7 +5,7 @@
  */
 
 import type { SignalSet } from "../kernel/signals.js";
-import { ignoredSignals } from "../launch/facts.js";
+import { ownStatus } from "../launch/facts.js";
 import type { Callers } from "../program/compile.js";
 import { SpawnHost } from "./spawn-host.js";
 
@@ -32,10 +32,10 @@ function start(identity: Identity): Default {
   // The host inherits them, when it starts.
   let atStart: SignalSet | undefined;
   const callers = (): Callers => {
-    const now = ignoredSignals();
-    atStart ??= now;
-    const asThen = now[0] === atStart[0] && now[1] === atStart[1];
-    return { umask: process.umask(), ignored: asThen ? undefined : now };
+    const { umask, ignored } = ownStatus();
+    atStart ??= ignored;
+    const asThen = ignored[0] === atStart[0] && ignored[1] === atStart[1];
+    return { umask, ignored: asThen ? undefined : ignored };
   };
   const plan = { options: {}, relay: false, elsewhere: () => ({ callers: callers() }) };
   return { identity, callers, host: new SpawnHost(plan) };

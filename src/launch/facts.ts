@@ -26,12 +26,13 @@ export function inheritableFds(): number[] {
   return inherited;
 }
 
-const ignored = new Int32Array(2);
+const status = new Int32Array(3);
 
-/** Gives the set of signals that this process ignores. */
-export function ignoredSignals(): SignalSet {
-  addon().ignoredSignals(ignored);
-  return [ignored[0] as number, ignored[1] as number];
+/** Gives our umask, and the signals that we ignore. */
+export function ownStatus(): { umask: number; ignored: SignalSet } {
+  addon().ownStatus(status);
+  const [umask = 0, low = 0, high = 0] = status;
+  return { umask, ignored: [low, high] };
 }
 
 const REPLACEMENT = "\ufffd";

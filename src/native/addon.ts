@@ -117,8 +117,8 @@ export interface Addon {
   isOpen(fd: number): number;
   /** 1: it was loaded by the main thread. */
   isMainThread(): number;
-  /** Fills in the set of signals that we ignore: two words of 32. */
-  ignoredSignals(set: Int32Array): number;
+  /** Fills in our umask and the set of signals that we ignore, two words of 32. */
+  ownStatus(status: Int32Array): number;
   /** Gives [uid, gid, groups...], or -1: no such account, or an errno. */
   account(nameOrUid: string | number): number[] | number;
   /** Gives the process's own environment block, each entry ended by a NUL. */
