@@ -54,7 +54,7 @@ static void serve_one(struct endpoint *e) {
   } requests[] = {
       [HOST_HELLO] = {serve_hello, HOST_ITSELF | HOST_RELAY},
       [HOST_SPAWN] = {serve_spawn, HOST_ITSELF | HOST_RELAY | HOST_KEEPS_COMMANDS},
-      [HOST_CREATE] = {serve_create, HOST_ITSELF | HOST_RELAY},
+      [HOST_CREATE] = {serve_create, HOST_ITSELF | HOST_RELAY | HOST_KEEPS_COMMANDS},
       [HOST_END] = {serve_end, HOST_RELAY},
       [HOST_STEP] = {serve_step, HOST_EMBRYO},
       [HOST_EXEC] = {serve_exec, HOST_EMBRYO},

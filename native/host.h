@@ -10,8 +10,8 @@
  * answer but the end of its socket. A relay (a host that is itself the parent of what it starts, because
  * CLONE_PARENT can't work where it lives) sends STATE besides, unasked.
  *
- * A keeper (keeper.h) is a copy of the host with a socket of its own. It serves SPAWN, the next when nothing is left of the
- * one before; in between it says and hears what keeper.h tells.
+ * A keeper (keeper.h) is a copy of the host with a socket of its own. It serves SPAWN, and CREATE of an embryo, the next when
+ * nothing is left of the one before; in between it says and hears what keeper.h tells.
  *
  * unix(7), cmsg(3), clone(2) for CLONE_PARENT.
  */
@@ -23,7 +23,7 @@
 #include "child_program.h"
 
 #define HOST_MAGIC 0x31687262u /* "brh1" */
-#define HOST_VERSION 3
+#define HOST_VERSION 4
 
 #define HOST_SOCKET 3 /* the host's end, from its start */
 
@@ -37,7 +37,7 @@ enum host_type {
   HOST_HELLO = 1, /* fds: the shared page. First of all, once */
   HOST_SPAWN,     /* payload: struct host_request, program, environment; fds: the program's inputs, enum host_extra's */
   HOST_CREATE,    /* payload: struct host_request; fds: enum host_extra's, the copy's end of a socket of its own */
-  /* To an embryo. */
+  /* To an embryo. One that could not enter what was to contain it answers these two with that failure. */
   HOST_STEP, /* as SPAWN: runs the program's operations but for its EXEC, which it does not have to mean */
   HOST_EXEC, /* as SPAWN: runs all of it */
   HOST_GIVE, /* fds: one, which stays open there; the answer's result is its number there */
@@ -72,14 +72,16 @@ struct host_request {
   int32_t close_rung;
   int32_t argument;
   int32_t cookie[2]; /* comes back in the answer */
-  uint32_t extra;    /* of SPAWN, CREATE: enum host_extra, any of those that it may have */
+  uint32_t extra;    /* of SPAWN, CREATE, STEP: enum host_extra, any of those that it may have */
   uint32_t keeper;   /* of CREATE with HOST_KEEPER: enum host_keeper */
 };
 
 /* What contains a child: fds that follow the program's inputs, in this order. */
 enum host_extra {
-  HOST_CGROUP = 1, /* a cgroup's directory, and its cgroup.procs, open for writing. Not of a keeper's request, nor a keeper's own */
-  HOST_MAPS = 2,   /* a socket on which the child asks for the id maps of its user namespace, and reads an errno */
+  /* A cgroup's directory, and its cgroup.procs, open for writing. Not of a keeper's request, nor a keeper's own. Of STEP: the
+   * embryo goes there before it runs the program */
+  HOST_CGROUP = 1,
+  HOST_MAPS = 2,   /* a socket on which the child asks for the id maps of its user namespace, and reads an errno. Not of STEP */
   HOST_KEEPER = 4, /* of CREATE: /proc. The copy is a keeper, else an embryo */
 };
 

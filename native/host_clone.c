@@ -59,7 +59,19 @@ long clone_shared(struct child_start *start, uint64_t flags, int *pidfd) {
   return into >= 0 ? into : clone3_onto(&args, child_main, start);
 }
 
-long clone_copy(uint64_t flags, int *pidfd) {
+/* The child is to know that it need not join what it is born in: its copy of `contain` is made by the clone. */
+static long copy_into(struct child_containment *contain, const struct clone3_args *args) {
+  struct clone3_args into = *args;
+  int cgroup = contain->cgroup;
+  into.flags |= CLONE_INTO_CGROUP;
+  into.cgroup = (uint64_t)cgroup;
+  contain->cgroup = -1;
+  long result = raw(__NR_clone3, &into, sizeof into);
+  if (result < 0) contain->cgroup = cgroup;
+  return result;
+}
+
+long clone_copy(struct child_containment *contain, uint64_t flags, int *pidfd) {
   /* Of a child that is to be another's the kernel sets the exit signal itself; a relay is to hear of its own. */
   uint64_t exit_signal = host.relay ? KERNEL_SIGCHLD : 0;
   flags |= CLONE_PIDFD | (host.relay ? 0 : CLONE_PARENT);
@@ -78,5 +90,6 @@ long clone_copy(uint64_t flags, int *pidfd) {
       .pidfd = (uint64_t)(uintptr_t)pidfd,
       .parent_tid = (uint64_t)(uintptr_t)&host.shared->child,
   };
-  return raw(__NR_clone3, &args, sizeof args);
+  long into = contain->cgroup >= 0 ? copy_into(contain, &args) : -1;
+  return into >= 0 ? into : raw(__NR_clone3, &args, sizeof args);
 }

@@ -10,9 +10,10 @@
 #include "program_run.h"
 
 /* It has nothing of the host's but what a process inherits. */
-void embryo_main(struct endpoint *e, int socket) {
+void embryo_main(struct endpoint *e, int socket, const struct program_report *entered) {
   host.yields = 0;
   if (host.ignores_child) program_ignore_child();
+  host.entered = *entered;
   e->socket = socket;
   e->role = HOST_EMBRYO;
   serve(e);
@@ -29,14 +30,35 @@ static int32_t result_of(const struct endpoint *e, long result) {
   return opens ? program_slots(p)[last->a] : (int32_t)result;
 }
 
+/* Goes to the cgroup that came behind the program's fds, if one did. 0: it could not, or not enter what it was made in; the report
+ * tells. */
+static int enter(const struct endpoint *e, struct program_report *report) {
+  if (host.entered.phase == PROGRAM_PHASE_FAILED) {
+    *report = host.entered;
+    return 0;
+  }
+  if (!(request_of(e)->extra & HOST_CGROUP)) return 1;
+  const int32_t *extra = fds_of(e) + ((struct program_header *)program_of(e))->n_inputs;
+  struct child_containment contain = {.cgroup = extra[0], .procs = extra[1], .maps = -1, .keeper = -1};
+  enum child_step step;
+  long error = child_enter(&contain, &step);
+  if (error < 0) *report = (struct program_report){.phase = PROGRAM_PHASE_FAILED, .step = step, .err = (int32_t)-error};
+  return error >= 0;
+}
+
 /* A step that fails leaves the embryo as usable as before, apart from what the program's earlier ones did. */
 static void step(struct endpoint *e, int whole) {
   int error = ready_program(e);
+  if (error == 0) error = flags_error(request_of(e), whole ? 0 : HOST_CGROUP);
   if (error != 0) {
     refuse(e, e->now.id, error);
     return;
   }
   struct host_answer a = {.outcome = HOST_DONE};
+  if (!enter(e, &a.report)) {
+    answer(e, &a, -1);
+    return;
+  }
   struct program_context context = context_of(e, &a.report);
   context.report_socket = e->socket;
   struct program_child c = program_begin(program_of(e), &context);

@@ -48,7 +48,7 @@ struct host_process {
   int kept;     /* of a keeper: the command that has been started just now */
   int init;     /* of a keeper: pid 1 of its namespace */
   int ignores_child; /* of a relay, a keeper, who don't: what they start finds SIGCHLD ignored */
-  struct program_report entered; /* of a keeper: FAILED: why it can start nothing */
+  struct program_report entered; /* of a copy: FAILED: why it can start nothing, or take no step */
   int state_fd; /* of a relay: a signalfd for SIGCHLD */
   int yields;   /* our scheduling policy is SCHED_BATCH where our children's is to be SCHED_OTHER */
   long dumpable;
@@ -113,8 +113,8 @@ struct program_context context_of(const struct endpoint *e, struct program_repor
 /* Runs child_main in a child that has our memory until its exec; we sleep until then. Its number and *pidfd, or an errno,
  * negated. */
 long clone_shared(struct child_start *start, uint64_t flags, int *pidfd);
-/* A fork: the child returns 0 here, with a copy of everything. */
-long clone_copy(uint64_t flags, int *pidfd);
+/* A fork: the child returns 0 here, with a copy of everything. Where it is born in its cgroup, that is taken out of `contain`. */
+long clone_copy(struct child_containment *contain, uint64_t flags, int *pidfd);
 /* Lets the client that wakes us go on before we do, or, off, makes our scheduling policy what children are to have. */
 void yield_to_client(int on);
 /* set*id in a child that shares our memory resets this, and with it who owns our /proc. */
@@ -132,9 +132,9 @@ void serve_create(struct endpoint *e);
  * who asks for anything. `proc` is the client's /proc. */
 __attribute__((noreturn)) void keeper_main(struct endpoint *e, int socket, int proc, int init,
                                            const struct program_report *entered);
-/* Runs in: the keeper, whose command has just been started: until nothing of it is left. */
+/* Runs in: the keeper, whose command, or embryo, has just been made: until nothing of it is left. */
 void keep_served(void);
-__attribute__((noreturn)) void embryo_main(struct endpoint *e, int socket);
+__attribute__((noreturn)) void embryo_main(struct endpoint *e, int socket, const struct program_report *entered);
 /* Run in: the embryo. */
 void serve_step(struct endpoint *e);
 void serve_exec(struct endpoint *e);

@@ -5,6 +5,9 @@
 #include "host_program.h"
 
 #include <sched.h>
+#include <sys/prctl.h>
+
+#include "keeper.h"
 
 /* The client learns of the child from the kernel itself, before it runs: see struct host_shared. */
 static void announce(const struct endpoint *e, int keeper) {
@@ -52,25 +55,34 @@ static const int32_t *take_extra(const struct endpoint *e, uint32_t n, struct ch
   return next;
 }
 
+/* Of a keeper that is not what it was made to be: it can make nothing. */
+static int answer_unentered(struct endpoint *e) {
+  struct host_answer a = {.outcome = HOST_REAPED, .report = host.entered};
+  if (e->role != HOST_KEEPS_COMMANDS || host.entered.phase != PROGRAM_PHASE_FAILED) return 0;
+  answer_child(e, &a, -1);
+  return 1;
+}
+
+/* What may be asked for with a request: a keeper has entered all of it itself. */
+static int made_error(const struct endpoint *e, uint32_t extra) {
+  int keeps = e->role == HOST_KEEPS_COMMANDS;
+  int error = flags_error(request_of(e), keeps ? 0 : extra);
+  return error == 0 && keeps && request_of(e)->clone_flags != 0 ? EINVAL : error;
+}
+
 void serve_spawn(struct endpoint *e) {
   int pidfd = -1;
   int keeps = e->role == HOST_KEEPS_COMMANDS;
   int error = ready_program(e);
-  if (error == 0) error = flags_error(request_of(e), keeps ? 0 : HOST_CGROUP | HOST_MAPS);
-  if (error == 0 && keeps && request_of(e)->clone_flags != 0) error = EINVAL;
+  if (error == 0) error = made_error(e, HOST_CGROUP | HOST_MAPS);
   if (error != 0) {
     refuse(e, e->now.id, error);
     return;
   }
+  if (answer_unentered(e)) return;
   struct child_containment contain;
   take_extra(e, ((struct program_header *)program_of(e))->n_inputs, &contain);
   struct host_answer a = {.outcome = HOST_DONE};
-  if (keeps && host.entered.phase == PROGRAM_PHASE_FAILED) {
-    a.outcome = HOST_REAPED;
-    a.report = host.entered;
-    answer_child(e, &a, -1);
-    return;
-  }
   struct child_start start = {.program = program_of(e), .context = context_of(e, &a.report), .gate = -1,
                               .ignores_child = host.ignores_child};
   if (request_of(e)->extra != 0 || contain.group > 0) start.contain = &contain;
@@ -95,6 +107,10 @@ __attribute__((noreturn)) static void copy_main(struct endpoint *e, struct child
   enum child_step step;
   int keeper = r->extra & HOST_KEEPER, init = r->keeper == HOST_KEEPS_AS_INIT;
   raw(__NR_close, e->socket);
+  if (e->role == HOST_KEEPS_COMMANDS) {
+    keeper_forget();
+    raw(__NR_prctl, PR_SET_NAME, "brood-host", 0, 0, 0);
+  }
   if (host.state_fd >= 0) raw(__NR_close, host.state_fd);
   host.state_fd = -1;
   host.shared = &host.no_shared;
@@ -111,28 +127,31 @@ __attribute__((noreturn)) static void copy_main(struct endpoint *e, struct child
   e->have_fds = 0;
   e->open = 0;
   if (keeper) keeper_main(e, socket, proc, init, &entered);
-  embryo_main(e, socket);
+  embryo_main(e, socket, &entered);
 }
 
 void serve_create(struct endpoint *e) {
   struct child_containment contain;
   struct host_answer a = {.outcome = HOST_DONE};
   int pidfd = -1, proc = -1;
+  int keeps = e->role == HOST_KEEPS_COMMANDS;
   int error = e->have != sizeof(struct host_request) ? EBADMSG : 0;
   int keeper = error == 0 && (request_of(e)->extra & HOST_KEEPER);
-  if (error == 0) error = flags_error(request_of(e), keeper ? HOST_MAPS | HOST_KEEPER : 0);
+  if (error == 0) error = made_error(e, keeper ? HOST_MAPS | HOST_KEEPER : HOST_CGROUP | HOST_MAPS);
   if (error == 0 && e->have_fds != extra_fds(request_of(e)) + 1) error = EBADMSG;
   if (error != 0) {
     refuse(e, e->now.id, error);
     return;
   }
+  if (answer_unentered(e)) return;
   const int32_t *next = take_extra(e, 0, &contain);
   if (keeper) proc = *next++;
   int socket = *next;
   announce(e, keeper);
-  long pid = clone_copy(request_of(e)->clone_flags, &pidfd);
+  long pid = clone_copy(&contain, request_of(e)->clone_flags, &pidfd);
   if (pid == 0) copy_main(e, &contain, socket, proc);
   if (pid < 0) pidfd = -1;
+  if (keeps && pid > 0) host.kept = (int)pid;
   fill_in(e, &a, pid);
   answer_child(e, &a, pidfd);
 }

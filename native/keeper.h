@@ -39,12 +39,14 @@ struct keeper_note {
   int64_t usage[9]; /* EXIT: as enum monitor_field from FIELD_UTIME on */
 };
 
-/* All but the last run in: keeper. */
+/* Where nothing else is said they run in: keeper. */
 
 /* Whether that fd is of a /proc with our own numbers. */
 int keeper_sees(int proc);
 /* Readies a process for keeping, by these fds, which are its own from now on. Gives whether SIGCHLD was ignored. */
 int keeper_begin(int socket, int proc, int init);
+/* Runs in: a child that a keeper has cloned, and that goes on as something else: closes these fds. */
+void keeper_forget(void);
 /* Of an init: waits until its parent has learned the command's number. */
 void keeper_await_go(void);
 /* Keeps the command, our child `pid`, and all that it starts, until nothing of it is left. `pidfd`: its end is seen by that, too,

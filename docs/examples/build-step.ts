@@ -6,7 +6,7 @@ import { SpawnHost } from "brood/host";
 async function buildStep(directory: string, file: string, args: string[]): Promise<string> {
   const host = await SpawnHost.start();
   try {
-    const embryo = await host.create();
+    const embryo = await host.create({ contain: "auto" });
     try {
       await embryo.chdir(directory);
       await embryo.umask(0o22);
@@ -28,6 +28,7 @@ async function buildStep(directory: string, file: string, args: string[]): Promi
 }
 
 const directory = mkdtempSync(`${tmpdir()}/build-`);
-const out = await buildStep(directory, "sh", ["-c", "echo made > product; cat product; ulimit -t"]);
+const daemon = "(setsid sleep 1000 >/dev/null 2>&1 &)";
+const out = await buildStep(directory, "sh", ["-c", `${daemon}; echo made > product; cat product; ulimit -t`]);
 console.log(out.trim().replace("\n", " ")); // made 60
 rmSync(directory, { recursive: true });

@@ -4,32 +4,46 @@
  * "Embryo" is what xv6 and the BSDs call the state of a process between its creation and its first program.
  */
 
-import { invalidState, SpawnError, UnsupportedError } from "../errors.js";
-import { EVENT, FIELD, FIELDS_PER_EVENT } from "../kernel/events.js";
-import { type Monitor, monitor, type Watcher } from "../kernel/monitor.js";
+import type { Containment } from "../contain/containment.js";
+import type { ContainPlan } from "../contain/options.js";
+import { HostError, invalidState, SpawnError, UnsupportedError } from "../errors.js";
 import { type Signal, signalNumber } from "../kernel/signals.js";
 import { LAUNCH, launchError, showText } from "../launch/failure.js";
-import { discard, send, withInherited } from "../launch/host-launcher.js";
 import { type Answer, HostLink, REQUEST } from "../launch/host-link.js";
-import type { LaunchedPipe } from "../launch/launcher.js";
+import { discard, enter, send, withInherited } from "../launch/host-requests.js";
+import type { Launched, LaunchedPipe } from "../launch/launcher.js";
 import type { Child } from "../process/child.js";
 import { DRAIN_TO_THE_END, readArguments, SPAWN_OPTION_NAMES, type SpawnOptions } from "../process/options.js";
-import { PIPES, type Prepared, prepare } from "../process/spawn.js";
+import { PIPES, type Prepared, prepare, unlessAborted } from "../process/spawn.js";
 import { compile, type Elsewhere, type Program } from "../program/compile.js";
+import type { Planned } from "../program/make-plan.js";
 import type { PathLike, StdinEntry, StdioWord, TextLike } from "../program/options.js";
 import type { Plan } from "../program/plan.js";
 import { ProgramWriter } from "../program/writer.js";
-import { checkReached, type Reached, Steps } from "./steps.js";
+import { asCreated, containAtExec } from "./embryo-contain.js";
+import { EmbryoEntry } from "./embryo-entry.js";
+import { checkReached, noteGroup, type Reached, Steps } from "./steps.js";
 
 const writer = new ProgramWriter();
 const SIGKILL = 9;
 
+/** An exec; `made`: its pipes, where they are there already. */
+type ExecCall = [
+  prepared: Prepared,
+  planned: Planned,
+  contain: ContainPlan | undefined,
+  elsewhere: Elsewhere,
+  made?: LaunchedPipe[],
+];
+
 /** What an embryo is made from. */
 interface Init {
-  index: number;
-  pid: number;
-  /** Our end of its socket. */
-  pipe: number;
+  /** Its one pipe is our end of its socket. */
+  launched: Launched;
+  /** What contains it, unless that is its group, which is its affair until it execs. */
+  containment?: Containment | undefined;
+  /** How it, and what it starts, is contained, by a means that has been found. */
+  contain?: ContainPlan | undefined;
 }
 
 /**
@@ -39,36 +53,31 @@ interface Init {
  * it as usable as before. Fds are its own, by its own numbers: those from 3 up that a step opens are close-on-exec. It is
  * killed at the end of its scope (`await using`), and when this process ends, unless it has exec'ed.
  */
-export class Embryo extends Steps implements Watcher {
+export class Embryo extends Steps {
   /** Its process id, which it keeps when it execs. */
   readonly pid: number;
-  readonly #monitor: Monitor = monitor();
-  readonly #index: number;
+  readonly #entry: EmbryoEntry;
   readonly #reached: Reached;
-  readonly #gone: Promise<void>;
-  #setGone: () => void = () => {};
-  #exit: Float64Array | undefined;
+  #contain: ContainPlan | undefined;
   /** Settles with its exec, which is under way. */
   #executing: Promise<Child<SpawnOptions>> | undefined;
   #sealed = false;
 
-  /** Not for users: `host.create()` makes one. */
-  constructor({ index, pid, pipe }: Init) {
-    const reached = { link: linkTo(index, pid, pipe), placed: new Set<number>(), executing: false, over: false };
+  /** Not for users: `host.create()` makes one. In the very turn in which the process was told of. */
+  constructor({ launched: { index, pid, pipes }, containment, contain }: Init) {
+    const entry = new EmbryoEntry(index, pid, containment);
+    const link = linkTo(entry, (pipes[0] as LaunchedPipe).index);
+    const reached = { link, pid, placed: new Set<number>(), session: false, group: undefined, executing: false, over: false };
     super(reached);
     this.#reached = reached;
     this.pid = pid;
-    this.#index = index;
-    this.#gone = new Promise((resolve) => {
-      this.#setGone = resolve;
-    });
-    this.#monitor.watch(index, this);
+    this.#entry = entry;
+    this.#contain = contain;
   }
 
   /** Sends it a signal; but for SIGKILL and SIGSTOP it has all blocked until exec. False: it has ended. */
   kill(signal: Signal = "SIGKILL"): boolean {
-    if (this.#reached.over) return false;
-    return this.#monitor.native.signal(this.#index, signalNumber(signal, "signal", 0), 0) === 1;
+    return !this.#reached.over && this.#entry.signal(signalNumber(signal, "signal", 0), false);
   }
 
   /**
@@ -88,37 +97,54 @@ export class Embryo extends Steps implements Watcher {
     if (this.#sealed) throw invalidState("preexec must not exec: that is done for it when it returns");
     checkReached(this.#reached);
     const call = readArguments<SpawnOptions>(args, options, SPAWN_OPTION_NAMES);
-    const prepared = prepare(file, call.args, call.options, this.#defaults(), DRAIN_TO_THE_END);
+    const wanted = asCreated(this.#contain, call.options);
+    const prepared = prepare(file, call.args, wanted, this.#defaults(), DRAIN_TO_THE_END);
     checkAlone(prepared);
-    return this.#exec(prepared, this.#withPlaced(prepared.planned.plan), { kept: [...this.#reached.placed] });
+    const planned = { ...prepared.planned, plan: this.#withPlaced(prepared.planned.plan) };
+    const elsewhere = { kept: [...this.#reached.placed] };
+    return unlessAborted(prepared, await this.#exec(prepared, planned, prepared.life.contain, elsewhere));
   }
 
-  /** Kills it, unless it has exec'ed, and waits until it is gone. While it execs it is killed, too, whichever comes first. */
+  /**
+   * Kills it, unless it has exec'ed, and waits until it is gone, with what contains it. While it execs it is killed, too,
+   * whichever comes first.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#reached.over) return;
     if (this.#executing !== undefined) {
-      this.#monitor.native.signal(this.#index, SIGKILL, 1);
+      this.#entry.signal(SIGKILL, true);
       const child = await this.#executing.catch(() => undefined);
-      await child?.exited;
+      if (child?.containment) child[Symbol.dispose]();
+      await (child?.containment ? child.closed : child?.exited);
       if (this.#reached.over) return;
     }
     this.#reached.over = true;
-    this.#monitor.native.signal(this.#index, SIGKILL, 1);
-    this.#monitor.hold();
-    await this.#gone;
-    this.#monitor.release();
+    await this.#entry.end();
     this.#reached.link.close();
-    this.#monitor.remove(this.#index);
+  }
+
+  /**
+   * @internal Waits until it has entered what it was created in. If it could not it is ended.
+   *
+   * @throws SpawnError
+   */
+  async entered(plan: Plan): Promise<void> {
+    try {
+      await enter(this.#reached.link, plan, {});
+    } catch (error) {
+      await this[Symbol.asyncDispose]();
+      throw error instanceof HostError ? killed(plan, error) : error;
+    }
   }
 
   /**
    * @internal Takes the steps that a spawn's options ask for, and gives what finishes it: all for `preexec`, which runs
    * in between.
    */
-  async setUp(prepared: Prepared, elsewhere: Elsewhere): Promise<() => Promise<Child<SpawnOptions>>> {
+  async setUp(prepared: Prepared, planned: Planned, elsewhere: Elsewhere): Promise<() => Promise<Child<SpawnOptions>>> {
     checkReached(this.#reached);
     this.#sealed = true;
-    const plan = withInherited(prepared.planned.plan);
+    const plan = withInherited(planned.plan);
     const program = compile(plan, writer, { ...elsewhere, part: "setup" });
     const { pipes, answer } = send(this.#reached.link, REQUEST.step, plan, program, {});
     try {
@@ -126,17 +152,20 @@ export class Embryo extends Steps implements Watcher {
       if (failure !== LAUNCH.ok) throw launchError(failure, rest, plan, program.subjects);
     } catch (error) {
       discard(pipes);
-      throw error;
+      throw error instanceof HostError ? killed(plan, error) : error;
     }
+    noteGroup(this.#reached, plan.setup);
     let used = false;
     this.#discardUnused = () => {
       if (!used) discard(pipes);
       used = true;
     };
+    // What has been done is not to be done again.
+    const rest = { ...plan, setup: { ...plan.setup, session: false, processGroup: undefined } };
     return () => {
       used = true;
       const kept = [...this.#reached.placed];
-      return this.#exec(prepared, plan, { part: "exec", kept }, pipes);
+      return this.#exec(prepared, { ...planned, plan: rest }, this.#contain, { part: "exec", kept }, pipes);
     };
   }
 
@@ -146,59 +175,54 @@ export class Embryo extends Steps implements Watcher {
     return this[Symbol.asyncDispose]();
   }
 
-  /** @internal Called by the monitor. */
-  onEvent(events: Float64Array, base: number): void {
-    if (events[base + FIELD.type] !== EVENT.child) return;
-    this.#exit = events.slice(base, base + FIELDS_PER_EVENT);
-    this.#setGone();
-  }
-
-  /** @internal Called by the monitor. */
-  onFailure(): void {
-    this.#setGone();
-  }
-
   #discardUnused: () => void = () => {};
 
   /** Until it is known what becomes of it, it takes no steps. */
-  #exec(...call: [prepared: Prepared, plan: Plan, elsewhere: Elsewhere, made?: LaunchedPipe[]]): Promise<Child<SpawnOptions>> {
+  #exec(...call: ExecCall): Promise<Child<SpawnOptions>> {
+    this.#reached.executing = true;
+    this.#entry.executes();
     const executing = this.#tryExec(...call);
     const over = (): void => {
       this.#executing = undefined;
       this.#reached.executing = false;
     };
     this.#executing = executing;
-    this.#reached.executing = true;
     executing.then(over, over);
     return executing;
   }
 
-  async #tryExec(prepared: Prepared, plan: Plan, elsewhere: Elsewhere, made?: LaunchedPipe[]): Promise<Child<SpawnOptions>> {
-    const program = compile(plan, writer, elsewhere);
+  async #tryExec(...[prepared, planned, contain, elsewhere, made]: ExecCall): Promise<Child<SpawnOptions>> {
+    const { link } = this.#reached;
+    let { plan } = planned;
     let pipes = made ?? [];
-    let failure: Error | undefined;
+    let containment: Containment | undefined;
+    let failure: unknown;
     try {
-      const sent = send(this.#reached.link, REQUEST.exec, plan, program, {});
+      if (contain !== undefined) {
+        const held = await containAtExec(this.#entry, this.#reached, planned, prepared.cleanup, contain);
+        ({ plan, containment } = held);
+        this.#contain = held.contain ?? this.#contain;
+        prepared.checkAborted();
+      }
+      const program = compile(plan, writer, elsewhere);
+      const sent = send(link, REQUEST.exec, plan, program, {});
       pipes = made ?? sent.pipes;
       failure = await execFailure(sent.answer, plan, program);
     } catch (error) {
       // The end of its socket: by exec, or by its death.
-      if (this.#reached.link.execed) return this.#become(prepared, pipes);
-      failure = killed(plan, error);
+      if (link.execed) return this.#become(prepared, pipes, containment);
+      failure = link.ended ? killed(plan, error) : error;
     }
+    this.#entry.stays();
     discard(pipes);
     throw failure;
   }
 
   /** The process is a Child's from now on. */
-  #become({ child, cleanup }: Prepared, pipes: LaunchedPipe[]): Child<SpawnOptions> {
+  #become({ child, cleanup }: Prepared, pipes: LaunchedPipe[], containment: Containment | undefined): Child<SpawnOptions> {
     this.#reached.over = true;
-    this.#monitor.native.becomeChild(this.#index, cleanup.signal, cleanup.grace);
-    const made = child({ index: this.#index, pid: this.pid, pipes });
-    const exit = this.#exit;
-    // It has ended already. That is told later, as always.
-    if (exit !== undefined) setImmediate(() => this.#monitor.deliver(this.#index, exit, 0));
-    return made;
+    const { index, pid } = this.#entry;
+    return this.#entry.becomeChild(cleanup.signal, cleanup.grace, () => child({ index, pid, pipes }, containment));
   }
 
   /** What 0 to 2 are where the options of exec don't say. */
@@ -225,16 +249,11 @@ export class Embryo extends Steps implements Watcher {
 }
 
 /** Makes the link to it. Where that can't be, nobody will ever drive it: it is ended, and its entry given back. */
-function linkTo(index: number, pid: number, pipe: number): HostLink {
+function linkTo(entry: EmbryoEntry, pipe: number): HostLink {
   try {
-    return new HostLink(pipe, "copy", `process ${pid}`, () => {});
+    return new HostLink(pipe, "copy", `process ${entry.pid}`, () => {});
   } catch (error) {
-    const events = monitor();
-    const onEvent = (batch: Float64Array, base: number): void => {
-      if (batch[base + FIELD.type] === EVENT.child) events.remove(index);
-    };
-    events.watch(index, { onEvent, onFailure: () => {} });
-    events.native.signal(index, SIGKILL, 1);
+    void entry.end();
     throw error;
   }
 }
@@ -256,10 +275,8 @@ function killed(plan: Plan, cause: unknown): SpawnError {
  *
  * @throws UnsupportedError
  */
-export function checkAlone({ life, planned }: Prepared): void {
-  const { file, setup } = planned.plan;
-  const what = life.contain ? "options.contain" : setup.namespaces.flags !== 0 ? "options.namespaces" : undefined;
-  if (what === undefined) return;
-  const why = `cannot spawn ${showText(file)}: the process is there already, and ${what} is for one that is made`;
-  throw new UnsupportedError(life.contain ? "contain-embryo" : "namespaces-embryo", why);
+function checkAlone({ planned: { plan } }: Prepared): void {
+  if (plan.setup.namespaces.flags === 0) return;
+  const why = "the process is there already, and options.namespaces is for one that is made: it is an option of host.create()";
+  throw new UnsupportedError("namespaces-embryo", `cannot spawn ${showText(plan.file)}: ${why}`);
 }

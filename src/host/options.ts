@@ -2,12 +2,13 @@
  * The options of a spawn host, of `spawnAsync` and of what a host creates; and their checks.
  */
 
-import { CONTAIN_OPTION_NAMES, type ContainOptions } from "../contain/options.js";
+import { CONTAIN_OPTION_NAMES, type ContainOptions, type ContainPlan, readContain } from "../contain/options.js";
 import { conflict, outOfRange, wrongType } from "../errors.js";
 import { SPAWN_OPTION_NAMES, type SpawnOptions } from "../process/options.js";
 import type { Namespace, ProgramOptions } from "../program/options.js";
 import { checkBoolean, checkOptions } from "../program/validate.js";
 import type { Embryo } from "./embryo.js";
+import { namespacesOf } from "./namespaces.js";
 import type { SpawnHost } from "./spawn-host.js";
 
 /** The options of spawn that make sense for a host's own process: from where its children start. */
@@ -52,8 +53,11 @@ export interface HostOptions extends OwnOptions {
   restart?: boolean | undefined;
 }
 
-/** Options of `host.create`. */
-export interface CreateOptions {
+/**
+ * Options of `host.create`: how the process is contained, from its creation on, with all that it starts when it has exec'ed. Its
+ * `exec` need not say so again.
+ */
+export interface CreateOptions extends ContainOptions {
   /** Namespaces that the process starts in, as of `SpawnHost.start`. */
   namespaces?: readonly Namespace[] | undefined;
 }
@@ -106,6 +110,17 @@ export function readHostOptions(options: unknown): {
     relay: relay === undefined ? false : checkBoolean(relay, "options.relay"),
     restart: restart === undefined ? true : checkBoolean(restart, "options.restart"),
   };
+}
+
+/** All options of `host.create`. */
+export const CREATE_OPTION_NAMES: readonly string[] = ["namespaces", ...CONTAIN_OPTION_NAMES];
+
+/** Checks the options of `host.create`; a pid namespace alone contains nothing: the process itself is its init. */
+export function readCreateOptions(options: unknown): { contain: ContainPlan | undefined; flags: number } {
+  const checked = checkOptions(options, CREATE_OPTION_NAMES) as CreateOptions;
+  const flags = namespacesOf(checked.namespaces, "options.namespaces");
+  const { namespaces, ...alone } = checked;
+  return { contain: readContain(checked.contain ? checked : alone), flags };
 }
 
 /** Takes the options that only `spawnAsync` has off, checked. */

@@ -8,7 +8,7 @@ import { DRAIN_TO_THE_END, readArguments, type SpawnOptions } from "../process/o
 import { PIPES, type Prepared, prepare, unlessAborted } from "../process/spawn.js";
 import type { PathLike, TextLike } from "../program/options.js";
 import { defaultHost } from "./default-host.js";
-import { checkAlone, type Embryo } from "./embryo.js";
+import type { Embryo } from "./embryo.js";
 import { readPreexec, SPAWN_ASYNC_OPTION_NAMES, type SpawnAsyncOptions } from "./options.js";
 
 /**
@@ -35,7 +35,6 @@ export async function spawnAsync(file: PathLike, args?: unknown, options?: unkno
   const { preexec, ms, rest } = readPreexec(call.options);
   const prepared = prepare(file, call.args, rest, PIPES, DRAIN_TO_THE_END);
   if (preexec === undefined) return defaultHost().host.launch(prepared);
-  checkAlone(prepared);
   return withPreexec(prepared, preexec, ms);
 }
 
@@ -44,9 +43,9 @@ async function withPreexec(prepared: Prepared, preexec: (embryo: Embryo) => unkn
   const name = typeof file === "string" ? file : Buffer.from(file).toString();
   const { host, callers } = defaultHost();
   const elsewhere = { callers: callers() };
-  const embryo = await host.createFor(prepared);
+  const { embryo, planned } = await host.createFor(prepared);
   try {
-    const finish = await embryo.setUp(prepared, elsewhere);
+    const finish = await embryo.setUp(prepared, planned, elsewhere);
     // From here on the signal is listened to.
     prepared.checkAborted();
     await inTime(preexec, embryo, ms, prepared.life.signal).catch((error) => {

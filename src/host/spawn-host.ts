@@ -3,28 +3,38 @@
  */
 
 import { inspect } from "node:util";
+import { launchContainedBy } from "../contain/launch.js";
+import type { ContainPlan } from "../contain/options.js";
 import { HostError, invalidState, SpawnError, UnsupportedError, wrongType } from "../errors.js";
-import { errnoName, errnoWords } from "../kernel/errno.js";
 import { monitor } from "../kernel/monitor.js";
-import { hostEnded, hostNotStarted, LAUNCH, launchError, launchStage } from "../launch/failure.js";
-import { REQUEST } from "../launch/host-link.js";
+import { plan } from "../launch/direct.js";
+import { hostEnded, hostNotStarted } from "../launch/failure.js";
+import type { Launcher } from "../launch/launcher.js";
+import { hostPath } from "../native/addon.js";
 import type { Child } from "../process/child.js";
 import { DRAIN_TO_THE_END, type RunOptions, readArguments, SPAWN_OPTION_NAMES, type SpawnOptions } from "../process/options.js";
 import { type RunResult, runBy } from "../process/run.js";
 import { PIPES, type Prepared, prepare, startBy } from "../process/spawn.js";
 import type { Elsewhere } from "../program/compile.js";
+import type { Planned } from "../program/make-plan.js";
+import { NO_NAMESPACES } from "../program/namespaces.js";
 import type { PathLike, TextLike } from "../program/options.js";
-import { INPUT, type Plan } from "../program/plan.js";
-import { checkNames } from "../program/validate.js";
+import type { Plan } from "../program/plan.js";
 import { Embryo } from "./embryo.js";
 import { type HostPlan, HostProcess } from "./host-process.js";
 import { namespacesOf } from "./namespaces.js";
-import { type CreateOptions, type HostOptions, readHostOptions } from "./options.js";
+import { type CreateOptions, type HostOptions, readCreateOptions, readHostOptions } from "./options.js";
 
 /** Where a child starts from what its host has. */
 const ITS_OWN: Elsewhere = {};
 
-const PACKETS = Int32Array.of(INPUT.packets);
+/** The end of life of what has not exec'ed is ours to decide: without a scope it ends with us. */
+const ENDS_WITH_US = { signal: 9, grace: -1 };
+
+interface Created {
+  embryo: Embryo;
+  planned: Planned;
+}
 
 /**
  * Is a process of ours that starts children for us. Made by `SpawnHost.start`.
@@ -110,16 +120,23 @@ export class SpawnHost {
   }
 
   /**
-   * Creates a process that has not exec'ed: a copy of the host, which takes steps one at a time, as it is told.
+   * Creates a process that has not exec'ed: a copy of the host, which takes steps one at a time, as it is told. With `contain`
+   * it is contained from its creation on, and with it all that it starts when it has exec'ed.
    *
-   * @throws HostError: the host has ended (ERR_HOST_ENDED), or no process could be created (stage "clone").
+   * @throws HostError: the host has ended (ERR_HOST_ENDED), or no process could be created (stage "clone", "cgroup", "keeper").
+   * UnsupportedError: that means of containing is not to be had.
    */
   async create(options: CreateOptions = {}): Promise<Embryo> {
-    const { namespaces } = checkNames(options, "options", ["namespaces"]) as CreateOptions;
-    return this.#create(namespacesOf(namespaces, "options.namespaces"), (failure, [errno = 0]) => {
-      const message = `cannot create a process: ${errnoWords(errno)} (${errnoName(errno)})`;
-      return new HostError(message, errnoName(errno), { stage: launchStage(failure), errno });
-    });
+    const { contain, flags } = readCreateOptions(options);
+    // Its id maps are left to whoever creates it.
+    const planned = plan(hostPath(), [], {}, PIPES);
+    const setup = { ...planned.plan.setup, namespaces: { ...NO_NAMESPACES, flags } };
+    try {
+      const { embryo } = await this.#create({ ...planned, plan: { ...planned.plan, setup } }, contain);
+      return embryo;
+    } catch (error) {
+      throw notCreated(error);
+    }
   }
 
   /** JSON of what is known of it. */
@@ -147,13 +164,12 @@ export class SpawnHost {
     return serving.then(({ launcher }) => startBy(launcher, prepared), fail);
   }
 
-  /** @internal */
-  async createFor(prepared: Prepared): Promise<Embryo> {
-    const { plan } = prepared.planned;
+  /** @internal Creates a process for a spawn; gives what is planned of that: to be contained may have changed it. */
+  async createFor({ planned, life }: Prepared): Promise<Created> {
     try {
-      return await this.#create(0, (failure, rest) => launchError(failure, rest, plan, []));
+      return await this.#create(planned, life.contain);
     } catch (error) {
-      throw notServed(plan, error);
+      throw notServed(planned.plan, error);
     }
   }
 
@@ -179,24 +195,30 @@ export class SpawnHost {
     return this.launch(prepare(file, args, options, defaults, drain));
   }
 
-  async #create(flags: number, fail: (failure: number, rest: Int32Array) => Error): Promise<Embryo> {
+  async #create(planned: Planned, contain: ContainPlan | undefined): Promise<Created> {
     const serving = this.#serving();
-    const { link } = serving instanceof HostProcess ? serving : await serving;
-    // Its end of life is ours to decide: without a scope it ends with us.
-    const sent = link.request(REQUEST.create, null, PACKETS, { flags, signal: 9, grace: -1 });
-    const discard = (): void => {
-      for (const index of sent.pipes) monitor().remove(index);
-    };
-    const { failure, rest } = await sent.answer.catch((error) => {
-      discard();
-      throw error;
-    });
-    if (failure !== LAUNCH.ok) {
-      discard();
-      throw fail(failure, rest);
+    const { launcher } = serving instanceof HostProcess ? serving : await serving;
+    const { maps } = planned.plan.setup.namespaces;
+    if (contain === undefined) {
+      const embryo = new Embryo({ launched: await launcher.create(planned, ENDS_WITH_US) });
+      if (maps !== undefined) await embryo.entered(planned.plan);
+      return { embryo, planned };
     }
-    const [index = 0, pid = 0] = rest;
-    return new Embryo({ index, pid, pipe: sent.pipes[0] as number });
+    let made = planned;
+    const creator: Launcher = {
+      launch(given, cleanup, enclosure) {
+        made = given;
+        return launcher.create(given, cleanup, enclosure);
+      },
+    };
+    const { launched, containment } = await launchContainedBy(creator, planned, ENDS_WITH_US, contain);
+    const { by } = containment;
+    // Its group is its own affair until it execs.
+    const held = by === "group" ? undefined : containment;
+    const embryo = new Embryo({ launched, containment: held, contain: { ...contain, means: by } });
+    // A keeper has done it for both.
+    if (by === "cgroup" || (by === "group" && maps !== undefined)) await embryo.entered(planned.plan);
+    return { embryo, planned: made };
   }
 
   /** The host that serves now; synchronous where it can be, so that a request is sent in the turn of its call. */
@@ -248,4 +270,13 @@ function disposedOf(): Error {
 function notServed(plan: Plan, error: unknown): unknown {
   if (error instanceof HostError && error.code === "ERR_HOST_ENDED") return hostEnded(plan, error);
   return error instanceof SpawnError && error.file !== plan.file ? hostNotStarted(plan, error) : error;
+}
+
+/** Makes the error of a process that is to be created of that of a spawn. */
+function notCreated(error: unknown): unknown {
+  if (!(error instanceof SpawnError)) return error;
+  if (error.cause instanceof HostError && error.code === "ERR_HOST_ENDED") return error.cause;
+  const { stage, errno, code } = error;
+  const why = error.message.replace(/^cannot spawn "[^"]*": /, "");
+  return new HostError(`cannot create a process: ${why}`, code, { stage, errno }, { cause: error });
 }

@@ -11,6 +11,7 @@ import { cpuSet, endWithoutExec, groupName, type Subject, stageOf } from "../pro
 import { planLimits } from "../program/limits.js";
 import { STAGE_WORDS } from "../program/operations.js";
 import type { Limit, LimitName, Namespace, PathLike } from "../program/options.js";
+import type { Setup } from "../program/plan.js";
 import { checkArray, checkInteger, checkMask, checkPath, INT_MAX, UINT_MAX } from "../program/validate.js";
 import { ProgramWriter, type Text } from "../program/writer.js";
 import { namespacesOf } from "./namespaces.js";
@@ -33,8 +34,13 @@ interface StepOptions {
 export interface Reached {
   /** Its socket. */
   readonly link: HostLink;
+  readonly pid: number;
   /** Fds that were put where they are, and stay for the program. */
   readonly placed: Set<number>;
+  /** It leads a session. */
+  session: boolean;
+  /** The process group that it has been put in; 0: its own. Undefined: that in which it was created. */
+  group: number | undefined;
   /** It is executing a program; whether that succeeds is not known yet. */
   executing: boolean;
   /** It has exec'ed, or is being ended. */
@@ -45,6 +51,14 @@ export interface Reached {
 export function checkReached({ over, executing }: Reached): void {
   if (over) throw invalidState("this process has exec'ed, or was disposed of");
   if (executing) throw invalidState("this process is executing a program: wait for exec() first");
+}
+
+/** It has taken a step that puts it in a session, or a group. */
+export function noteGroup(reached: Reached, { session, processGroup }: Pick<Setup, "session" | "processGroup">): void {
+  if (session) {
+    reached.session = true;
+    reached.group = undefined;
+  } else if (processGroup !== undefined) reached.group = processGroup === reached.pid ? 0 : processGroup;
 }
 
 /** Takes steps in a process that has not exec'ed. A step that fails throws a HostError, and changes nothing. */
@@ -148,12 +162,14 @@ export abstract class Steps {
   /** Makes it the leader of a new session. setsid(2) */
   async setsid(): Promise<void> {
     await this.#step({ operation: "SETSID" }, (w) => w.op("SETSID"));
+    noteGroup(this.#reached, { session: true, processGroup: undefined });
   }
 
   /** Makes it the leader of a process group ("new"), or a member of one. setpgid(2) */
   async setpgid(group: "new" | number = "new"): Promise<void> {
     const id = group === "new" ? 0 : checkInteger(group, "group", 1, INT_MAX);
     await this.#step({ operation: "SETPGID", detail: groupName(id) }, (w) => w.op("SETPGID", id));
+    noteGroup(this.#reached, { session: false, processGroup: id });
   }
 
   /** Sets its nice value. setpriority(2) */

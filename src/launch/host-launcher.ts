@@ -6,15 +6,25 @@
 import { HostError } from "../errors.js";
 import { FIELDS_PER_EVENT } from "../kernel/events.js";
 import { monitor } from "../kernel/monitor.js";
-import { compile, type Elsewhere, type Program } from "../program/compile.js";
+import { compile, type Elsewhere } from "../program/compile.js";
 import type { Planned } from "../program/make-plan.js";
-import { INPUT, type Plan } from "../program/plan.js";
 import { ProgramWriter } from "../program/writer.js";
-import { inheritableFds } from "./facts.js";
 import { hostEnded, LAUNCH, launchError, notMade, type Sight } from "./failure.js";
 import type { HostKeeper } from "./host-keeper.js";
 import { type AskedKeeper, HostKeepers, type KeeperWish } from "./host-keepers.js";
-import { type Answer, type Asker, copyRest, EXTRA, type HostLink, type Numbers, REQUEST, type Sent } from "./host-link.js";
+import { type Answer, type Asker, copyRest, type HostLink, type Numbers, REQUEST } from "./host-link.js";
+import {
+  answered,
+  createdBy,
+  discard,
+  executing,
+  extraOf,
+  NOTHING_EXTRA,
+  pipesOf,
+  type Sending,
+  type Wanted,
+  withInherited,
+} from "./host-requests.js";
 import { answerIdMaps } from "./id-maps.js";
 import type { Cleanup, Enclosure, Launched, LaunchedPipe, Launcher } from "./launcher.js";
 
@@ -55,23 +65,44 @@ export class HostLauncher implements Launcher {
     });
   }
 
-  async #launchEnclosed(planned: Planned, cleanup: Cleanup, enclosure: Enclosure = {}): Promise<Launched> {
-    const plan = withInherited(planned.plan);
-    const program = compile(plan, writer, this.#elsewhere());
+  /**
+   * Makes a process that waits for steps, with what encloses it; of the plan only the namespaces count. Its one pipe is the
+   * socket to it. What it could not enter its first step tells. It must be watched in the very turn in which this settles.
+   *
+   * @throws SpawnError, and nothing is left behind.
+   */
+  create(planned: Planned, cleanup: Cleanup, enclosure?: Enclosure): Promise<Launched> {
+    return this.#askEnclosed(() => createdBy(planned.plan), cleanup, enclosure);
+  }
+
+  #launchEnclosed(planned: Planned, cleanup: Cleanup, enclosure?: Enclosure): Promise<Launched> {
+    return this.#askEnclosed(() => executing(withInherited(planned.plan), this.#elsewhere()), cleanup, enclosure);
+  }
+
+  /** `want` is called in the turn in which it is sent. */
+  async #askEnclosed(want: () => Wanted, cleanup: Cleanup, enclosure: Enclosure = {}): Promise<Launched> {
+    const wanted = want();
+    const { plan } = wanted;
     const { keeper, namespaces = plan.setup.namespaces.flags, maps = plan.setup.namespaces.maps } = enclosure;
     if (keeper !== undefined) {
-      const launched = await this.#launchKept(plan, program, cleanup, { role: keeper.role, namespaces, maps });
-      return launched ?? this.launch(planned, cleanup, enclosure);
+      const wish = { role: keeper.role, namespaces, maps };
+      let launched = await this.#askKept(wanted, cleanup, wish);
+      while (launched === undefined) launched = await this.#askKept(want(), cleanup, wish);
+      return launched;
     }
     const numbers = { flags: namespaces, signal: cleanup.signal, grace: cleanup.grace };
     const extra = extraOf(enclosure, maps !== undefined);
-    const sent = sendWith(this.#link, plan, program, numbers, extra);
-    const stopAnswering = maps === undefined ? undefined : answerIdMaps(sent.extra[extra.maps] as number, maps);
+    const sent = wanted.send(this.#link, numbers, extra);
+    const socket = sent.extra[extra.maps];
+    const stop = maps === undefined || socket === undefined ? undefined : answerIdMaps(socket, maps);
     try {
-      const { rest } = await answered(sent.answer, sent.pipes, plan, program, this.sight);
+      const { rest } = await answered(sent.answer, sent.pipes, plan, wanted.subjects, this.sight);
+      // A copy of the host is there before it asks. It stops by itself, when that has closed its end.
+      if (wanted.entered) stop?.();
       return { index: rest[0] as number, pid: rest[1] as number, pipes: sent.pipes };
-    } finally {
-      stopAnswering?.();
+    } catch (error) {
+      stop?.();
+      throw error;
     }
   }
 
@@ -84,8 +115,9 @@ export class HostLauncher implements Launcher {
    * By a keeper that is there, or one that is made: it is asked before it is known to be there. Undefined: somebody has killed
    * it while it waited, and it has not heard of this.
    */
-  async #launchKept(plan: Plan, program: Program, { signal, grace }: Cleanup, wish: KeeperWish): Promise<Launched | undefined> {
-    const { keeper, made, sent, stop } = this.#ask(plan, program, { signal, grace }, wish);
+  async #askKept(wanted: Wanted, { signal, grace }: Cleanup, wish: KeeperWish): Promise<Launched | undefined> {
+    const { plan, subjects } = wanted;
+    const { keeper, made, sent, stop } = this.#ask(wanted, { signal, grace }, wish);
     const pipes = sent?.pipes ?? [];
     try {
       const unmade = await made?.catch((error: Error) => error);
@@ -96,7 +128,7 @@ export class HostLauncher implements Launcher {
         if (unmade instanceof Error) throw unmade instanceof HostError ? hostEnded(plan, unmade) : unmade;
         // Our table of fds is full. It ends, since its socket is closed, and nobody else will wait for it.
         if (unmade.failure === LAUNCH.pidfd) reap(unmade.rest[1] as number);
-        throw launchError(unmade.failure, unmade.rest, plan, program.subjects, this.sight);
+        throw launchError(unmade.failure, unmade.rest, plan, subjects, this.sight);
       }
       if (keeper === undefined) throw new Error("a keeper was asked for");
       if (unmade !== undefined) keeper.made(unmade);
@@ -109,13 +141,13 @@ export class HostLauncher implements Launcher {
       else await gone(keeper);
       if (made === undefined && answer === undefined && keeper.link.unread) return undefined;
       const { failure, rest } = answer ?? { failure: LAUNCH.killed, rest: new Int32Array(5) };
-      throw launchError(failure, rest, plan, program.subjects, this.sight);
+      throw launchError(failure, rest, plan, subjects, this.sight);
     } finally {
       stop();
     }
   }
 
-  #ask(plan: Plan, program: Program, numbers: Numbers, wish: KeeperWish): AskedKeeper & { sent?: Sending } {
+  #ask({ plan, send: sendTo }: Wanted, numbers: Numbers, wish: KeeperWish): AskedKeeper & { sent?: Sending } {
     for (;;) {
       let asked: AskedKeeper;
       try {
@@ -126,7 +158,7 @@ export class HostLauncher implements Launcher {
       const { keeper, made } = asked;
       if (keeper === undefined) return asked;
       try {
-        const sent = send(keeper.link, REQUEST.spawn, plan, program, numbers);
+        const sent = sendTo(keeper.link, numbers, NOTHING_EXTRA);
         // What the host says comes first.
         sent.answer.catch(() => {});
         return { ...asked, sent };
@@ -195,102 +227,4 @@ class Launching implements Asker {
     discard(this.pipes);
     this.#reject(error);
   }
-}
-
-/** The fds that follow those of a program, and where among them are the ones whose other ends are ours. */
-interface Extra {
-  inputs: number[];
-  numbers: Numbers;
-  maps: number;
-}
-
-/** In the order of `enum host_extra`. A complement is an fd of ours, sent as it is. */
-function extraOf({ cgroup, procs }: Enclosure, maps: boolean): Extra {
-  const inputs: number[] = [];
-  let bits = 0;
-  if (cgroup !== undefined) {
-    bits |= EXTRA.cgroup;
-    inputs.push(~cgroup, ~(procs ?? cgroup));
-  }
-  const atMaps = inputs.length;
-  if (maps) {
-    bits |= EXTRA.maps;
-    inputs.push(INPUT.packets);
-  }
-  return { inputs, numbers: { extra: bits }, maps: atMaps };
-}
-
-/** Sends a program with what is to contain it; gives our ends of its pipes, and of what follows them. */
-function sendWith(
-  link: HostLink,
-  plan: Plan,
-  program: Program,
-  numbers: Numbers,
-  extra: Extra,
-): { pipes: LaunchedPipe[]; extra: readonly number[]; answer: Promise<Answer> } {
-  const inputs = Int32Array.from([...program.inputs, ...extra.inputs]);
-  const { pipes, ends, answer } = send(link, REQUEST.spawn, plan, { ...program, inputs }, { ...numbers, ...extra.numbers });
-  return { pipes, answer, extra: ends.slice(program.inputs.length) };
-}
-
-/** A program that has been sent: our ends of its pipes, and of all that went with it. */
-interface Sending {
-  pipes: LaunchedPipe[];
-  ends: readonly number[];
-  answer: Promise<Answer>;
-}
-
-/** Sends a program; gives our ends of its pipes. */
-export function send(link: HostLink, type: number, plan: Plan, program: Program, numbers: Numbers): Sending {
-  let sent: Sent;
-  try {
-    sent = link.request(type, program.bytes, program.inputs, numbers);
-  } catch (error) {
-    throw error instanceof HostError ? hostEnded(plan, error) : error;
-  }
-  return { pipes: pipesOf(plan, sent.pipes), ends: sent.pipes, answer: sent.answer };
-}
-
-/** Gives our ends of a plan's pipes, which stand before all others. */
-function pipesOf(plan: Plan, ends: readonly number[]): LaunchedPipe[] {
-  if (ends.length === 0) return [];
-  return plan.setup.fds.inputs.map(({ kind, target, size }, i) => ({ index: ends[i] as number, target, kind, size }));
-}
-
-/** Waits for the answer; closes the pipes where it is a failure. */
-async function answered(
-  answer: Promise<Answer>,
-  pipes: LaunchedPipe[],
-  plan: Plan,
-  program: Program,
-  sight: Sight,
-): Promise<Answer> {
-  let result: Answer;
-  try {
-    result = await answer;
-  } catch (error) {
-    discard(pipes);
-    throw error instanceof HostError ? hostEnded(plan, error) : error;
-  }
-  if (result.failure === LAUNCH.ok) return result;
-  discard(pipes);
-  throw launchError(result.failure, result.rest, plan, program.subjects, sight);
-}
-
-/** Closes our ends of pipes for a child that there is not. */
-export function discard(pipes: readonly LaunchedPipe[]): void {
-  for (const { index } of pipes) monitor().remove(index);
-}
-
-/** Where `closeFds` is false, what a child of our own would inherit is sent along. */
-export function withInherited(plan: Plan): Plan {
-  if (plan.setup.closeFds) return plan;
-  const { fds } = plan.setup;
-  const entries = [...fds.entries];
-  const mentioned = new Set([...entries.map(({ target }) => target), ...fds.closes]);
-  for (const fd of inheritableFds()) {
-    if (!mentioned.has(fd)) entries.push({ target: fd, source: { from: "parent", fd } });
-  }
-  entries.sort((a, b) => a.target - b.target);
-  return { ...plan, setup: { ...plan.setup, closeFds: true, fds: { ...fds, entries } } };
 }

@@ -418,15 +418,3 @@ test("as an ordinary user: everything through a host, and through a contained on
     assert.deepEqual(await inNode(code, NOBODY), [[AWAY, AWAY, null, null], "0\n"]);
     assert.deepEqual(await mark.settle(), []);
   }));
-
-test("what exists already can't be contained: a process without a program refuses it in words", () =>
-  withHost({}, async (host) => {
-    const embryo = await host.create();
-    await assert.rejects(embryo.exec("true", { contain: "keeper" }), { name: "UnsupportedError", feature: "contain-embryo" });
-    await assert.rejects(embryo.exec("true", { namespaces: ["uts"] }), {
-      name: "UnsupportedError",
-      feature: "namespaces-embryo",
-    });
-    await embryo[Symbol.asyncDispose]();
-    await assert.rejects(spawnAsync("true", { contain: "cgroup", preexec: () => {} }), { name: "UnsupportedError" });
-  }));

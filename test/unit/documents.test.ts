@@ -10,7 +10,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { FLAGS } from "#dist/cli/flags.js";
 import { ADDED_OPTION_NAMES } from "#dist/compat/added-options.js";
-import { HOST_OPTION_NAMES, SPAWN_ASYNC_OPTION_NAMES } from "#dist/host/options.js";
+import { CREATE_OPTION_NAMES, HOST_OPTION_NAMES, SPAWN_ASYNC_OPTION_NAMES } from "#dist/host/options.js";
 import { FORK_EXEC_OPTION_NAMES } from "#dist/posix/fork-exec.js";
 import { RUN_OPTION_NAMES } from "#dist/process/options.js";
 import { STAGE_WORDS } from "#dist/program/operations.js";
@@ -144,7 +144,8 @@ test("the pages of the other entries have every option", () => {
   const posix = read("docs/posix.md");
   for (const name of FORK_EXEC_OPTION_NAMES) assert.ok(hasRow(posix, name), `${name} in docs/posix.md`);
   const host = read("docs/host.md");
-  for (const name of HOST_OPTION_NAMES) assert.ok(host.includes(`\`${name}\``), `${name} in docs/host.md`);
+  for (const name of [...HOST_OPTION_NAMES, ...CREATE_OPTION_NAMES])
+    assert.ok(host.includes(`\`${name}\``), `${name} in docs/host.md`);
   const register = read("docs/register.md");
   for (const name of ADDED_OPTION_NAMES) assert.ok(register.includes(`\`${name}\``), `${name} in docs/register.md`);
   const api = read("docs/api.md");
