@@ -37,9 +37,11 @@ int is_main_thread(void) {
 static struct environment *of_main_thread;
 
 /* Runs in: exit(3). process.exit() skips the clean-up hooks, and a child may have been started by a listener of
- * "exit" that came after ours. */
+ * "exit" that came after ours, or be about to be told of by a host. */
 static void clean_up_at_exit(void) {
-  if (of_main_thread != NULL && is_main_thread()) monitor_cleanup(&of_main_thread->monitor, 1);
+  if (of_main_thread == NULL || !is_main_thread()) return;
+  monitor_close_links(&of_main_thread->monitor);
+  monitor_cleanup(&of_main_thread->monitor, 1);
 }
 
 static void finish(void *context) {

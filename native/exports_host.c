@@ -21,7 +21,13 @@ static struct watch *link_at(struct call *call, napi_env env) {
   return monitor_watch(&call->environment->monitor, (uint32_t)argument(env, call, 0), WATCH_HOST);
 }
 
-/* hostOpen(pipe index, embryo): makes a PACKETS pipe into a link, and says hello (request 0) to a host. */
+/* Where some of a message waits, an event comes when the socket takes more: at once, if it is not that which it waits for. */
+static void flush_later(struct monitor *monitor, uint32_t index, int sent) {
+  if (sent > HOST_SENT) monitor_want_output(monitor, index, 1);
+}
+
+/* hostOpen(pipe index, index of the host's process or -1: a copy of a host): makes a PACKETS pipe into a link, and says hello
+ * (request 0) to a host. */
 napi_value export_hostOpen(napi_env env, napi_callback_info info) {
   struct call call;
   struct host_link *link;
@@ -29,18 +35,20 @@ napi_value export_hostOpen(napi_env env, napi_callback_info info) {
   begin(env, info, &call);
   struct monitor *monitor = &call.environment->monitor;
   uint32_t index = (uint32_t)argument(env, &call, 0);
-  int embryo = argument(env, &call, 1) == 1;
+  int process = argument(env, &call, 1), embryo = process < 0;
   struct watch *watch = monitor_watch(monitor, index, WATCH_PIPE);
+  const struct watch *host = embryo ? NULL : monitor_watch(monitor, (uint32_t)process, WATCH_CHILD);
   if (watch == NULL) return integer(env, -EBADF);
-  int error = host_link_open(embryo, &link, &page);
+  int error = host_link_open(embryo, host == NULL ? -1 : host->fd, &link, &page);
   if (error != 0) return integer(env, -error);
-  int result = 0;
+  int sent = HOST_SENT;
   if (!embryo) {
-    result = host_link_send(link, watch->fd, HOST_HELLO, 0, "", 0, &page, 1);
+    sent = host_link_send(link, watch->fd, HOST_HELLO, 0, "", 0, &page, 1);
     close(page);
   }
-  if (result >= 0) result = monitor_add_link(monitor, index, link);
+  int result = sent < 0 ? sent : monitor_add_link(monitor, index, link);
   if (result < 0) host_link_close(link, watch->fd);
+  if (result == 0) flush_later(monitor, index, sent);
   return integer(env, result);
 }
 
@@ -199,7 +207,7 @@ napi_value export_hostSend(napi_env env, napi_callback_info info) {
     failure = size < 0 ? LAUNCH_FAILED_MEMORY : LAUNCH_FAILED_HOST;
     int sent = size < 0 ? (int)size
                         : host_link_send(watch->link, watch->fd, type, id, message, (size_t)size, s.fds, s.n);
-    if (sent == 1) monitor_want_output(monitor, index, 1);
+    flush_later(monitor, index, sent);
     if (sent < 0) error = -sent;
   }
   sending_end(monitor, &s, error != 0);
@@ -336,8 +344,7 @@ static void end_lost(struct monitor *monitor, uint32_t index, int pid) {
   struct watch *watch = monitor_watch(monitor, index, WATCH_HOST);
   struct host_request request = {.argument = pid};
   /* Its answer, to request 0, is nobody's. */
-  if (host_link_send(watch->link, watch->fd, HOST_END, 0, &request, sizeof request, NULL, 0) == 1)
-    monitor_want_output(monitor, index, 1);
+  flush_later(monitor, index, host_link_send(watch->link, watch->fd, HOST_END, 0, &request, sizeof request, NULL, 0));
 }
 
 /*
@@ -374,14 +381,15 @@ napi_value export_hostReceive(napi_env env, napi_callback_info info) {
   return integer(env, 1);
 }
 
-/* hostFlush(index): the socket may take what waits. 1: some still does. */
+/* hostFlush(index): sends what waits. Gives an enum host_sent: what there is no event for is to be tried again in a while. */
 napi_value export_hostFlush(napi_env env, napi_callback_info info) {
   struct call call;
   begin(env, info, &call);
   struct watch *watch = link_at(&call, env);
   if (watch == NULL) return integer(env, -EBADF);
   int result = host_link_flush(watch->link, watch->fd);
-  if (result == 0) monitor_want_output(&call.environment->monitor, (uint32_t)argument(env, &call, 0), 0);
+  if (result >= 0)
+    monitor_want_output(&call.environment->monitor, (uint32_t)argument(env, &call, 0), result != HOST_SENT);
   return integer(env, result);
 }
 

@@ -18,6 +18,7 @@ struct packet {
 
 struct host_link {
   int embryo;
+  int process; /* a pidfd of the host's; -1: of an embryo, or it has ended */
   uint32_t unanswered;
   uint32_t last_answered;
   int unread; /* the far side has ended, and not read all that was sent */
@@ -29,15 +30,22 @@ struct host_link {
 };
 
 #define PAGE 4096
-/* How long the end of an environment waits for answers that are under way. */
+/* How long the end of a link waits for that of its host, and for answers that are under way. */
 #define PATIENCE_MS 1000
 
-int host_link_open(int embryo, struct host_link **opened, int *page) {
+int host_link_open(int embryo, int process, struct host_link **opened, int *page) {
   *page = -1;
   struct host_link *link = calloc(1, sizeof *link);
   if (link == NULL) return ENOMEM;
   link->embryo = embryo;
+  link->process = -1;
   link->last = &link->first;
+  if (process >= 0) link->process = sys_fcntl(process, F_DUPFD_CLOEXEC, 3);
+  if (process >= 0 && link->process < 0) {
+    int error = errno;
+    free(link);
+    return error;
+  }
   if (!embryo) {
     int fd = memfd_create("brood-host", MFD_CLOEXEC);
     void *shared = MAP_FAILED;
@@ -45,6 +53,7 @@ int host_link_open(int embryo, struct host_link **opened, int *page) {
     if (shared == MAP_FAILED) {
       int error = errno;
       if (fd >= 0) close(fd);
+      if (link->process >= 0) close(link->process);
       free(link);
       return error;
     }
@@ -71,8 +80,8 @@ size_t host_link_room_size(const struct host_link *link) { return link->room_siz
 
 /* ---- sending ------------------------------------------------------------------------------------------ */
 
-static ssize_t send_packet(int socket, const void *header, const void *payload, size_t size, const int *fds,
-                           uint32_t n_fds) {
+static ssize_t send_packet(struct host_link *link, int socket, const void *header, const void *payload, size_t size,
+                           const int *fds, uint32_t n_fds) {
   struct iovec parts[2] = {{(void *)header, sizeof(struct host_header)}, {(void *)payload, size}};
   union {
     struct cmsghdr align;
@@ -90,8 +99,11 @@ static ssize_t send_packet(int socket, const void *header, const void *payload, 
     memcpy(CMSG_DATA(rights), fds, n_fds * sizeof(int));
   }
   ssize_t n;
-  do n = sys_sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-  while (n < 0 && errno == EINTR);
+  /* ECONNRESET, once: see host_link_receive(). EPIPE comes next. */
+  do {
+    n = sys_sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n < 0 && errno == ECONNRESET) link->unread = 1;
+  } while (n < 0 && (errno == EINTR || errno == ECONNRESET));
   return n;
 }
 
@@ -133,20 +145,24 @@ static struct packet *packet_new(const struct host_header *header, const char *p
   return packet;
 }
 
-/* Errors that pass: the socket is full, or too many fds are on their way (unix(7), ETOOMANYREFS). */
-static int passing(int error) { return error == EAGAIN || error == ENOBUFS || error == ETOOMANYREFS; }
+/* What to wait for after an error that passes: the socket is full; there is no memory, or too many fds are on their way (unix(7),
+ * ETOOMANYREFS). Else the negated error. */
+static int waits_for(int error) {
+  if (error == EAGAIN) return HOST_FULL;
+  return error == ENOBUFS || error == ENOMEM || error == ETOOMANYREFS ? HOST_LATER : -error;
+}
 
 int host_link_flush(struct host_link *link, int socket) {
   while (link->first != NULL) {
     struct packet *packet = link->first;
-    if (send_packet(socket, packet->bytes, packet->bytes + sizeof(struct host_header), packet->size, packet->fds,
+    if (send_packet(link, socket, packet->bytes, packet->bytes + sizeof(struct host_header), packet->size, packet->fds,
                     packet->n_fds) < 0)
-      return passing(errno) ? 1 : -errno;
+      return waits_for(errno);
     link->first = packet->next;
     if (link->first == NULL) link->last = &link->first;
     packet_free(packet);
   }
-  return 0;
+  return HOST_SENT;
 }
 
 int host_link_send(struct host_link *link, int socket, int type, uint32_t id, const void *payload, size_t size,
@@ -160,11 +176,11 @@ int host_link_send(struct host_link *link, int socket, int type, uint32_t id, co
   if (size > HOST_MOST_BYTES) return -E2BIG;
   if (n_fds > HOST_MOST_FDS) return -EMFILE;
   if (size <= HOST_PACKET && n_fds <= HOST_PACKET_FDS && link->first == NULL) {
-    if (send_packet(socket, &header, payload, size, fds, n_fds) >= 0) {
+    if (send_packet(link, socket, &header, payload, size, fds, n_fds) >= 0) {
       link->unanswered++;
-      return 0;
+      return HOST_SENT;
     }
-    if (!passing(errno)) return -errno;
+    if (waits_for(errno) < 0) return -errno;
   }
   /* All parts first: a message of which only some can be made must not begin. */
   struct packet *first = NULL, **last = &first;
@@ -190,8 +206,8 @@ int host_link_send(struct host_link *link, int socket, int type, uint32_t id, co
   link->last = last;
   link->unanswered++;
   int result = host_link_flush(link, socket);
-  /* Its end is being reported: the request is answered by that. */
-  return result < 0 ? 1 : result;
+  /* That is found by the next flush, too, and ends the link, by which the request is answered. */
+  return result < 0 ? HOST_LATER : result;
 }
 
 /* ---- receiving ---------------------------------------------------------------------------------------- */
@@ -240,10 +256,11 @@ int host_link_receive(struct host_link *link, int socket, struct host_received *
     int32_t tried = payload.answer.report.n_tried;
     good = tried >= 0 && tried <= PROGRAM_TRIED_MAX && size >= least + (size_t)tried;
   }
-  if (!good) {
-    if (received->fd >= 0) close(received->fd);
-    return -EPROTO;
+  if (received->fd >= 0 && (!good || header.type != HOST_ANSWER)) {
+    close(received->fd);
+    received->fd = -1;
   }
+  if (!good) return -EPROTO;
   received->type = header.type;
   received->id = header.id;
   if (header.type == HOST_STATE) {
@@ -293,28 +310,46 @@ static void end_or_reap(int pid, int pidfd, int relayed, int kept) {
   else end_unknown(pid, pidfd, relayed);
 }
 
-/* Reads the answers that are under way, and ends what they tell of. The host ends when it has read everything. */
-static void rescue(struct host_link *link, int socket) {
-  struct host_received received;
-  shutdown(socket, SHUT_WR);
-  int result = 0;
-  do {
-    if (result == 0) {
-      struct pollfd ready = {.fd = socket, .events = POLLIN};
-      int n = poll(&ready, 1, PATIENCE_MS);
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) return;
-    }
-    result = host_link_receive(link, socket, &received);
-    if (result != 1 || received.type != HOST_ANSWER) continue;
+/* Reads the answers that are here, and ends what they tell of. 0: the socket is at its end. */
+static int end_answered(struct host_link *link, int socket) {
+  struct host_received received = {.fd = -1};
+  int result;
+  while ((result = host_link_receive(link, socket, &received)) == 1) {
+    if (received.type != HOST_ANSWER) continue;
     const struct host_answer *a = &received.answer;
     int child = a->outcome == HOST_DONE && (a->type == HOST_SPAWN || a->type == HOST_CREATE);
     if (child) end_or_reap(a->pid, received.fd, a->relayed, a->kept);
     else if (received.fd >= 0) close(received.fd);
-  } while (result >= 0);
-  /* The host has ended, maybe between the clone and the answer. */
+  }
+  return result == 0;
+}
+
+/* The child that the host had made and not told of yet, 0: none. */
+static int unannounced(const struct host_link *link) {
   int pid = __atomic_load_n(&link->shared->child, __ATOMIC_ACQUIRE);
-  if (pid > 0 && link->shared->request != link->last_answered) end_or_reap(pid, -1, 0, link->shared->kept);
+  return pid > 0 && link->shared->request != link->last_answered ? pid : 0;
+}
+
+/*
+ * Ends all that nobody has been told of. The host is killed first, so that it makes nothing more: what it has told of is in the
+ * socket then, and what it has made last in the page. Its end is not the socket's, of which a child has a copy until its exec.
+ * A host that can't be killed, since we have changed our user, ends by itself, when it has read everything.
+ */
+static void rescue(struct host_link *link, int socket) {
+  const int64_t until = sys_now_ms() + PATIENCE_MS;
+  shutdown(socket, SHUT_WR);
+  if (link->process >= 0) sys_pidfd_send_signal(link->process, SIGKILL, 0);
+  for (;;) {
+    int gone = link->process < 0 || sys_pidfd_ended(link->process);
+    int open = end_answered(link, socket);
+    int64_t left = until - sys_now_ms();
+    if (!open || (gone && unannounced(link) > 0) || left <= 0) break;
+    /* Gone, and not at the end: a child that writes its number itself (clone(2), CLONE_CHILD_SETTID) may have yet to run. */
+    struct pollfd ready[2] = {{.fd = socket, .events = POLLIN}, {.fd = gone ? -1 : link->process, .events = POLLIN}};
+    poll(ready, 2, (int)left);
+  }
+  int pid = unannounced(link);
+  if (pid > 0) end_or_reap(pid, -1, 0, link->shared->kept);
 }
 
 void host_link_close(struct host_link *link, int socket) {
@@ -322,6 +357,7 @@ void host_link_close(struct host_link *link, int socket) {
   link->first = NULL;
   link->last = &link->first;
   if (!link->embryo && link->unanswered > 0) rescue(link, socket);
+  if (link->process >= 0) close(link->process);
   if (link->shared != NULL) munmap(link->shared, PAGE);
   free(link->room);
   free(link);

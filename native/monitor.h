@@ -166,6 +166,8 @@ int monitor_watch_stops(struct monitor *monitor, uint32_t index);
 /* Sends each live child its clean-up signal, once. With `wait`, waits until they have ended, at most each
  * one's grace, and sends the rest SIGKILL. Reaps nobody. Returns how many were signalled. */
 int monitor_cleanup(struct monitor *monitor, int wait);
+/* Closes the sockets of spawn hosts, whose entries stay: what they have started, and nobody has heard of, is ended. */
+void monitor_close_links(struct monitor *monitor);
 /* The set has failed: its children are handed over as by monitor_close(), all entries but theirs stay, and no event
  * will come any more. */
 void monitor_abandon(struct monitor *monitor);

@@ -78,6 +78,11 @@ void monitor_abandon(struct monitor *m) {
   }
 }
 
+void monitor_close_links(struct monitor *m) {
+  for (uint32_t i = 0; i < m->n_watches; i++)
+    if (m->watches[i].kind == WATCH_HOST) watch_close_fd(m, &m->watches[i]);
+}
+
 void monitor_close(struct monitor *m, int process_ends) {
   if (m->epoll < 0) return;
   monitor_cleanup(m, process_ends);

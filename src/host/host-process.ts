@@ -77,10 +77,11 @@ export class HostProcess {
     const { pipes } = launched;
     this.child = prepared.child({ ...launched, pipes: [] }, containment).unref();
     const [socket] = pipes;
-    this.link = new HostLink(socket?.index ?? -1, "host", "the spawn host", () => {
+    this.link = new HostLink(socket?.index ?? -1, launched.index, "the spawn host", () => {
       void this.launcher.close();
       this.child[Symbol.dispose]();
     });
+    void this.child.exited.then(() => this.link.left());
     this.launcher = new HostLauncher(this.link, plan.elsewhere, sight);
     this.ready = this.#greet();
     this.ready.catch(() => {});

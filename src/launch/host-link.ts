@@ -75,6 +75,10 @@ export function copyRest(failure: number, rest: Int32Array): Int32Array {
   return rest.slice(0, failure === LAUNCH.ok ? 5 : 5 + (rest[4] as number));
 }
 
+/** `enum host_sent` of native/host_link.h: some of it waits until the kernel has memory, or fewer fds are on their way. */
+const SENT_LATER = 2;
+const LATER_MS = 5;
+
 const EPOLLOUT = 4;
 /** EPOLLERR, EPOLLHUP, EPOLLRDHUP. */
 const HUNG_UP = 0x2018;
@@ -91,7 +95,7 @@ const GREETING = 0;
 export class HostLink implements Watcher {
   readonly #monitor: Monitor = monitor();
   readonly #index: number;
-  readonly #far: "host" | "copy";
+  readonly #isHost: boolean;
   readonly #what: string;
   readonly #onEnd: () => void;
   readonly #pending = new Map<number, Asker>();
@@ -101,23 +105,27 @@ export class HostLink implements Watcher {
   #executing = false;
   #nextId = 1;
   #ended: HostError | undefined;
+  #later: NodeJS.Timeout | undefined;
+  /** Its process has ended, but not yet all that has a copy of its socket. */
+  #left = false;
   /** It has ended, and had not read all that was sent. */
   unread = false;
   /** Of a keeper: reads what it says without being asked. */
   onNotes: (() => void) | undefined;
 
   /**
-   * Takes over the entry of a `packets` pipe. `what` names the far side in errors; `onEnd` is called once, when it
-   * has ended or was closed.
+   * Takes over the entry of a `packets` pipe. `far`: the entry of the host's process, which is killed when this is closed while
+   * requests are under way; or a copy of a host. `what` names the far side in errors; `onEnd` is called once, when it has ended
+   * or was closed.
    *
    * @throws Error with an errno's code. The entry is closed then.
    */
-  constructor(pipe: number, far: "host" | "copy", what: string, onEnd: () => void) {
+  constructor(pipe: number, far: number | "copy", what: string, onEnd: () => void) {
     this.#index = pipe;
-    this.#far = far;
+    this.#isHost = far !== "copy";
     this.#what = what;
     this.#onEnd = onEnd;
-    const result = this.#monitor.native.hostOpen(pipe, far === "copy" ? 1 : 0);
+    const result = this.#monitor.native.hostOpen(pipe, far === "copy" ? -1 : far);
     if (result < 0) {
       this.#monitor.remove(pipe);
       throw systemError(-result, "sendmsg");
@@ -193,11 +201,28 @@ export class HostLink implements Watcher {
     if (this.#ended === undefined) this.#end();
   }
 
+  /** The host's process has ended. A child of its has a copy of its socket until it execs: that end is not waited for. */
+  left(): void {
+    this.#left = true;
+    this.#receive(true);
+  }
+
   /** @internal Called by the monitor. */
   onEvent(events: Float64Array, base: number): void {
     const mask = events[base + FIELD.code] as number;
-    if ((mask & EPOLLOUT) !== 0) this.#monitor.native.hostFlush(this.#index);
+    if ((mask & EPOLLOUT) !== 0) this.#flush();
     this.#receive((mask & HUNG_UP) !== 0);
+  }
+
+  /** Sends what waits. */
+  #flush(): void {
+    clearTimeout(this.#later);
+    this.#later = undefined;
+    if (this.#ended !== undefined) return;
+    const result = this.#monitor.native.hostFlush(this.#index);
+    if (result === SENT_LATER) this.#later = setTimeout(() => this.#flush(), LATER_MS);
+    // Of the far side's end an event tells, when all that it has said has been read.
+    else if (result < 0 && result !== -EPIPE) this.#end(systemError(-result, "sendmsg"));
   }
 
   /** Reads what has come. What comes later is an event of its own; `toTheEnd`: and so would not be an end that has come. */
@@ -210,7 +235,10 @@ export class HostLink implements Watcher {
         return;
       }
       const result = native.hostReceive(this.#index, out, record);
-      if (result === 0) return;
+      if (result === 0) {
+        if (this.#left) this.#end();
+        return;
+      }
       if (result === 1) {
         if (!this.#answered()) {
           // Only a relay says more than it is asked.
@@ -249,7 +277,7 @@ export class HostLink implements Watcher {
     const asker = this.#pending.get(id);
     this.#pending.delete(id);
     this.#executing = false;
-    const relayed = this.#far === "host" && id !== GREETING && failure === LAUNCH.ok && out[4] === 1;
+    const relayed = this.#isHost && id !== GREETING && failure === LAUNCH.ok && out[4] === 1;
     if (relayed) this.#relayed.set(out[5] as number, out[2] as number);
     if (asker !== undefined) {
       this.#monitor.release();
@@ -272,6 +300,7 @@ export class HostLink implements Watcher {
 
   #end(cause?: Error): void {
     const options = cause === undefined ? undefined : { cause };
+    clearTimeout(this.#later);
     this.#ended = new HostError(`${this.#what} has ended`, "ERR_HOST_ENDED", { stage: "host", errno: 0 }, options);
     this.#monitor.remove(this.#index);
     for (const asker of this.#pending.values()) {

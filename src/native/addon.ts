@@ -100,7 +100,7 @@ export interface Addon {
   ref(): number;
   unref(): number;
   /** Makes a pipe entry into the link to a spawn host, or (1) an embryo. */
-  hostOpen(index: number, embryo: number): number;
+  hostOpen(index: number, process: number): number;
   /** Sends a request; gives 0 or an `enum launch_failure`. `out` before and after: see exports_host.c. */
   hostSend(index: number, type: number, id: number, program: Uint8Array | null, inputs: Int32Array, out: Int32Array): number;
   /** Reads an answer (1), a state (2) or nothing (0): see exports_host.c. */

@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type RunResult, run, spawnAsync } from "brood";
@@ -15,7 +15,7 @@ import { childPath } from "../helpers/children.js";
 import { withMark } from "../helpers/contained.js";
 import { inNode } from "../helpers/in-node.js";
 import { runNode } from "../helpers/node.js";
-import { childrenOf, ended, parentOf, stateOf } from "../helpers/processes.js";
+import { childrenOf, ended, nameOf, ownChildren, parentOf, stateOf } from "../helpers/processes.js";
 import type { Report } from "../helpers/report.js";
 import { test } from "../helpers/test.js";
 
@@ -363,9 +363,8 @@ test("namespaces through a host: id maps are written from here, also for a host 
 
 /** The keepers among our children, and the command that each has. One that sleeps has answered: while it clones it is in state D. */
 function serving(): { keeper: number; command: number }[] {
-  const isKeeper = (pid: number): boolean => readFileSync(`/proc/${pid}/comm`, "utf8") === "brood-keeper\n";
-  const children = readdirSync("/proc/self/task").flatMap((thread) => childrenOf(process.pid, Number(thread)));
-  const found = children.filter(isKeeper).flatMap((keeper) => childrenOf(keeper).map((command) => ({ keeper, command })));
+  const keepers = ownChildren().filter((pid) => nameOf(pid) === "brood-keeper");
+  const found = keepers.flatMap((keeper) => childrenOf(keeper).map((command) => ({ keeper, command })));
   return found.filter(({ keeper }) => stateOf(keeper) === "S");
 }
 

@@ -1,10 +1,11 @@
 /**
- * A worker that ends in the middle of requests to its spawn host: what they have started, and what nobody has heard of
- * yet, ends with it.
+ * A worker, or a process, that ends in the middle of requests to its spawn host: what they have started, and what nobody has
+ * heard of yet, ends with it.
  */
 
 import assert from "node:assert/strict";
 import { inNode } from "../helpers/in-node.js";
+import { ended } from "../helpers/processes.js";
 import { test } from "../helpers/test.js";
 
 test("an environment that ends while requests are under way takes their children with it", async () => {
@@ -29,3 +30,22 @@ test("an environment that ends while requests are under way takes their children
   );
   assert.equal(left, "");
 });
+
+for (const relay of [false, true]) {
+  test(`a process that exits before it has heard of a child that ${relay ? "its relay" : "a host"} has started ends it`, async () => {
+    const pid = await inNode<number>(
+      `import { childrenOf, nameOf, ownChildren, stateOf } from ${JSON.stringify(import.meta.resolve("../helpers/processes.js"))};
+      const { SpawnHost } = await import(${JSON.stringify(import.meta.resolve("brood/host"))});
+      const host = await SpawnHost.start({ relay: ${relay} });
+      host.spawn("sleep", ["60"], { stdio: "ignore" }).catch(() => {});
+      // In this turn no answer is read. A host that sleeps has answered.
+      let pid;
+      while (pid === undefined || stateOf(host.pid) !== "S") {
+        pid = ${relay ? "childrenOf(host.pid)" : "ownChildren()"}.find((child) => nameOf(child) === "sleep");
+      }
+      done(pid);
+      process.exit(0);`,
+    );
+    await ended(pid);
+  });
+}

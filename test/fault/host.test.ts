@@ -10,6 +10,7 @@ import { run } from "brood";
 import { SpawnHost } from "brood/host";
 import { childPath } from "../helpers/children.js";
 import { inNode } from "../helpers/in-node.js";
+import { stateOf } from "../helpers/processes.js";
 import { test } from "../helpers/test.js";
 import { inFaultyNode } from "./faulty-node.js";
 
@@ -70,6 +71,50 @@ test("a host that is killed at any point of a request loses no child: each is ou
     }
     await host[Symbol.asyncDispose]();
   }
+});
+
+test("a request to a host that has just been killed, with others unread, tells that it has ended; the next has another", async () => {
+  const host = await SpawnHost.start();
+  const pid = host.pid as number;
+  process.kill(pid, "SIGSTOP");
+  while (stateOf(pid) !== "T");
+  const unread = host.spawn("true");
+  process.kill(pid, "SIGKILL");
+  while (stateOf(pid) !== "Z");
+  for (const request of [unread, host.spawn("true")])
+    await assert.rejects(request, { name: "SpawnError", code: "ERR_HOST_ENDED" });
+  assert.equal((await host.run("echo", ["again"])).stdout, "again\n");
+  await host[Symbol.asyncDispose]();
+});
+
+test("what the kernel has no memory for, or too many fds on their way, is sent when it has; what it refuses ends the host", async () => {
+  const said = await inFaultyNode<string[]>(
+    `const { SpawnHost } = await import(${JSON.stringify(import.meta.resolve("brood/host"))});
+    // More than a packet holds.
+    const env = { LARGE: "x".repeat(100_000) };
+    const said = new Set();
+    for (const code of ["ENOBUFS", "ENOMEM", "ETOOMANYREFS"]) {
+      for (let count = 1; count < 5; count++) {
+        fail("sendmsg", code, 0, count);
+        const host = await SpawnHost.start();
+        if (clear("sendmsg") > 0) throw new Error("not sent");
+        for (const [skip, options] of [[0, {}], [0, { env }], [1, { env }]]) {
+          fail("sendmsg", code, skip, count);
+          said.add((await host.run("echo", ["hello"], options)).stdout);
+          if (clear("sendmsg") > 0) throw new Error("not sent");
+        }
+        await host[Symbol.asyncDispose]();
+      }
+    }
+    const host = await SpawnHost.start();
+    fail("sendmsg", "EPERM", 1, 2);
+    said.add(await host.run("echo", ["hello"], { env }).catch((error) => error.code));
+    said.add((await host.run("echo", ["again"], { env })).stdout);
+    await host[Symbol.asyncDispose]();
+    done([...said]);`,
+    undefined,
+  );
+  assert.deepEqual(said, ["hello\n", "ERR_HOST_ENDED", "again\n"]);
 });
 
 test("a host without room for the fds of a request says so, and serves the next", async () => {

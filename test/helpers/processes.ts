@@ -2,7 +2,7 @@
  * What /proc tells of any process.
  */
 
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 
 /** Gives the state of a process as ps(1) does: R, S, T, Z; undefined if there is none. */
 export function stateOf(pid: number): string | undefined {
@@ -17,6 +17,16 @@ export function stateOf(pid: number): string | undefined {
 /** Gives the children of a process that one thread has started, by default its first. */
 export function childrenOf(pid: number, thread = pid): number[] {
   return readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8").split(" ").filter(Boolean).map(Number);
+}
+
+/** Gives our children, whichever thread has started them. */
+export function ownChildren(): number[] {
+  return readdirSync("/proc/self/task").flatMap((thread) => childrenOf(process.pid, Number(thread)));
+}
+
+/** Gives the name of a process. */
+export function nameOf(pid: number): string {
+  return readFileSync(`/proc/${pid}/comm`, "utf8").trimEnd();
 }
 
 /** Resolves when that process has ended, also if nobody reaps it. */

@@ -8,6 +8,7 @@ import { closeSync, copyFileSync, readSync, writeSync } from "node:fs";
 import { type Child, type SpawnOptions, spawn, spawnAsync } from "brood";
 import { SpawnHost } from "brood/host";
 import { cloexecPipe } from "brood/posix";
+import { act } from "../helpers/act.js";
 import { childPath } from "../helpers/children.js";
 import { TemporaryFiles } from "../helpers/files.js";
 import { test } from "../helpers/test.js";
@@ -51,6 +52,34 @@ for (const [name, start] of Object.entries(THROUGH)) {
     assert.equal((await child.closed).kind, "exited");
     holder.stdin.end();
     await holder.closed;
+  });
+}
+
+const ENDS: Record<string, (host: SpawnHost) => unknown> = {
+  "is killed": (host) => process.kill(host.pid as number, "SIGKILL"),
+  "is disposed of": (host) => host[Symbol.asyncDispose](),
+};
+
+for (const [what, end] of Object.entries(ENDS)) {
+  test(`a host that ${what} while an executable is being opened: the request fails meanwhile, and its child never executes`, async () => {
+    using files = new TemporaryFiles();
+    const file = files.path("program");
+    copyFileSync(act, file);
+    const holder = spawn(childPath("lease"), [file], { stderr: "ignore" });
+    const lines = holder.stdout.lines();
+    holder.stdin.write("t");
+    assert.equal((await lines.next()).value, "held");
+    const host = await SpawnHost.start({ restart: false });
+    const [heard, said] = cloexecPipe();
+    const starting = host.spawn(file, ["say", "1", "executed"], { stdin: "ignore", stdout: said, stderr: "ignore" });
+    closeSync(said);
+    assert.equal((await lines.next()).value, "asked");
+    await Promise.all([end(host), assert.rejects(starting, { name: "SpawnError", code: "ERR_HOST_ENDED" })]);
+    holder.stdin.end("r");
+    await holder.closed;
+    assert.equal(readSync(heard, Buffer.alloc(100)), 0);
+    closeSync(heard);
+    await host[Symbol.asyncDispose]();
   });
 }
 
