@@ -9,6 +9,8 @@
  * Modules of Node, and those modules of ours that `WHEN_USED` lists, are not run by the import, but when something that
  * they export is first used: see docs/decisions/0024-loaded-when-used.md. To the sources they are imports as any.
  *
+ * The files are named .mjs: of a .js Node looks for the package.json that tells what it is, folder by folder.
+ *
  * All of it lies two folders deep, as src/native/addon.ts does, which finds the addon by a path relative to its own.
  */
 
@@ -21,7 +23,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const { exports } = JSON.parse(readFileSync(`${root}package.json`, "utf8"));
 const entries = Object.values(exports)
   .filter((entry) => entry.default !== undefined)
-  .map((entry) => basename(entry.default, ".js"));
+  .map((entry) => basename(entry.default, ".mjs"));
 
 /** Modules of ours that most programs don't use, or not at once: streams, since those of Node are loaded for them. */
 const WHEN_USED = ["process/chunks.js", "process/lines.js", "process/streams.js"];
@@ -134,6 +136,7 @@ await build({
   absWorkingDir: root,
   entryPoints: [...entries.map((name) => ({ in: `entry:${name}`, out: name })), { in: "entry:cli/main", out: "cli" }],
   outdir: "dist/bundle",
+  outExtension: { ".js": ".mjs" },
   bundle: true,
   splitting: true,
   // Or the import of all would be dropped: what it is for is not seen here.

@@ -17,7 +17,7 @@ import { delimiter, dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 
 const MOST_MS = 600_000;
-const REGISTER = import.meta.resolve("../dist/bundle/register.js");
+const REGISTER = import.meta.resolve("../dist/bundle/register.mjs");
 /** Notes down each process that starts, and whether brood spawns its children. */
 const NOTE = `data:text/javascript,${encodeURIComponent(`
   import { appendFileSync } from "node:fs";

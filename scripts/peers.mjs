@@ -17,7 +17,7 @@ import { parseArgs } from "node:util";
 
 /** For one part, on one side. */
 const MOST_MS = 300_000;
-const REGISTER = import.meta.resolve("../dist/bundle/register.js");
+const REGISTER = import.meta.resolve("../dist/bundle/register.mjs");
 /** Both sides have a NODE_OPTIONS of the same shape: some tests look at it. */
 const IMPORTS = { without: "data:text/javascript,", with: REGISTER };
 

@@ -8,7 +8,7 @@ import type { Request } from "./flags.js";
 const NAME = "NODE_OPTIONS";
 
 /** As a URL it has no character that would need to be quoted: a space is %20. The same from our module and our bundle. */
-const IMPORT = `--import=${new URL("../../dist/bundle/register.js", import.meta.url).href}`;
+const IMPORT = `--import=${new URL("../../dist/bundle/register.mjs", import.meta.url).href}`;
 
 /** Gives the command's options with what `--register` adds. */
 export function withRegistration({ options, register }: Request): SpawnOptions {

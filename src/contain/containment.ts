@@ -4,7 +4,6 @@
  */
 
 import { EPERM, errnoName } from "../kernel/errno.js";
-import { signalNumber } from "../kernel/signals.js";
 import type { ContainmentVerdict, Descendant, GroupUsage, Means } from "../states.js";
 import { unlessPassing } from "./kernel-files.js";
 import { checkOwnProc, descendantsOf, type Process, processesOf, sameProcess, signalProcess, toDescendant } from "./processes.js";
@@ -19,8 +18,8 @@ export interface Contained {
 }
 
 const SIGKILL = 9;
-const SIGSTOP = signalNumber("SIGSTOP");
-const SIGCONT = signalNumber("SIGCONT");
+const SIGCONT = 18;
+const SIGSTOP = 19;
 
 /** A process that has got SIGKILL ends within milliseconds, unless it waits for a device. */
 const KILLED_MS = 2000;

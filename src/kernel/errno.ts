@@ -5,12 +5,18 @@
 import { constants } from "node:os";
 import { getSystemErrorMap } from "node:util";
 
-const names = new Map<number, string>();
-for (const [name, number] of Object.entries(constants.errno)) {
-  // Of two names for a number the kernel's own comes first in its headers.
-  if (name !== "EWOULDBLOCK" && name !== "EOPNOTSUPP") names.set(number, name);
+/** Made when it is first needed: see docs/decisions/0024-loaded-when-used.md. */
+let known: Map<number, string> | undefined;
+
+function names(): Map<number, string> {
+  if (known !== undefined) return known;
+  known = new Map();
+  for (const [name, number] of Object.entries(constants.errno)) {
+    // Of two names for a number the kernel's own comes first in its headers.
+    if (name !== "EWOULDBLOCK" && name !== "EOPNOTSUPP") known.set(number, name);
+  }
+  return known.set(77, "EBADFD").set(80, "ELIBBAD").set(117, "EUCLEAN").set(132, "ERFKILL");
 }
-names.set(77, "EBADFD").set(80, "ELIBBAD").set(117, "EUCLEAN").set(132, "ERFKILL");
 
 /** Numbers that the code itself asks about. All are the same on every architecture of Linux. */
 export const EPERM = 1;
@@ -46,7 +52,7 @@ const words: Record<number, string> = {
 
 /** Gives the name of an errno, such as "ENOENT". */
 export function errnoName(errno: number): string {
-  return names.get(errno) ?? `E${errno}`;
+  return names().get(errno) ?? `E${errno}`;
 }
 
 /** Gives words for an errno, such as "permission denied". */

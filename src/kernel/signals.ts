@@ -13,24 +13,38 @@ const SIGRTMIN = 34;
 const SIGRTMAX = 64;
 
 const aliases = new Set(["SIGIOT", "SIGPOLL", "SIGUNUSED", "SIGCLD"]);
-const numbers = new Map<string, number>(Object.entries(constants.signals));
-numbers.set("SIGRTMIN", SIGRTMIN).set("SIGRTMAX", SIGRTMAX).set("SIGSTKFLT", 16).set("SIGCLD", 17);
-const names = new Map<number, string>();
-for (const [name, number] of numbers) if (!aliases.has(name)) names.set(number, name);
+
+interface Table {
+  numbers: Map<string, number>;
+  names: Map<number, string>;
+}
+
+/** Made when it is first needed: see docs/decisions/0024-loaded-when-used.md. */
+let known: Table | undefined;
+
+function table(): Table {
+  if (known !== undefined) return known;
+  const numbers = new Map<string, number>(Object.entries(constants.signals));
+  numbers.set("SIGRTMIN", SIGRTMIN).set("SIGRTMAX", SIGRTMAX).set("SIGSTKFLT", 16).set("SIGCLD", 17);
+  const names = new Map<number, string>();
+  for (const [name, number] of numbers) if (!aliases.has(name)) names.set(number, name);
+  known = { numbers, names };
+  return known;
+}
 
 /** Those two, by the names that they are told by: they end a process as any other. */
 const libcs = new Map([32, 33].map((number) => [`SIG${number}`, number]));
 
 /** Gives the name of a signal number; "SIG" and the number for one without a name. */
 export function signalName(number: number): string {
-  const name = names.get(number);
+  const name = table().names.get(number);
   if (name !== undefined) return name;
   return number > SIGRTMIN && number < SIGRTMAX ? `SIGRTMIN+${number - SIGRTMIN}` : `SIG${number}`;
 }
 
 /** Gives the names of all signals that have one. */
 export function signalNames(): string[] {
-  return [...names.values()];
+  return [...table().names.values()];
 }
 
 /**
@@ -44,6 +58,7 @@ export function signalNumber(signal: unknown, what = "signal", least = 1): numbe
     throw wrongValue(what, signal, `must be a signal number from ${least} to 64`, "ERR_UNKNOWN_SIGNAL");
   }
   if (typeof signal !== "string") throw wrongType(what, "the name or number of a signal", signal);
+  const { numbers } = table();
   const number = numbers.get(signal) ?? realTime(signal);
   if (number === undefined) {
     const likely = numbers.has(`SIG${signal.toUpperCase()}`) ? `SIG${signal.toUpperCase()}` : signal.toUpperCase();

@@ -17,7 +17,9 @@ import { checkArray, checkBoolean, checkInteger, checkMask, checkPath, checkText
 import type { Text } from "./writer.js";
 
 /** What the JavaScript runtime ignores on its own. Node: src/node.cc, PlatformInit. */
-const RUNTIME_IGNORES = [signalNumber("SIGPIPE"), signalNumber("SIGXFSZ")];
+const SIGPIPE = 13;
+const SIGXFSZ = 25;
+const RUNTIME_IGNORES = [SIGPIPE, SIGXFSZ];
 const ALL_SIGNALS = Array.from({ length: 64 }, (_, i) => i + 1).filter((signal) => signal !== 9 && signal !== 19);
 /** glibc's limit of CPUs in its own set is 1024; the kernel's builds go to 8192. */
 const MOST_CPUS = 8192;
