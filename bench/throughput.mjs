@@ -12,13 +12,13 @@ const moved = (task, way, kinds) =>
     rows: [{ id: `${task}-${kind}`, title: `${way}, ${title}`, metric: "gbps", unit: "GB/s" }],
   }));
 
-/** One buffer that all is read into: as large as C's, and as what the pipe holds. */
-const BUFFERS = { pipe64: 65536, pipe1m: 262_144, socket: 262_144 };
+/** One buffer that all is read into: as large as C's. */
+const BUFFER = 262_144;
 const OWN = "each chunk has memory of its own";
 
 const intoOneBuffer = moved("receive", "child to parent, into one buffer", KINDS).map(({ parameters, rows: [row], ...rest }) => ({
   ...rest,
-  parameters: { ...parameters, buffer: BUFFERS[parameters.kind] },
+  parameters: { ...parameters, buffer: BUFFER },
   absent: { node: OWN, execa: OWN, bun: OWN, asyncio: OWN },
   rows: [{ ...row, id: `into-${parameters.kind}` }],
 }));

@@ -136,14 +136,6 @@ napi_value export_captureRest(napi_env env, napi_callback_info info) {
   return integer(env, watch == NULL ? -EBADF : capture_rest(watch->capture, watch->fd));
 }
 
-/* captureMovedAt(index): milliseconds of the monotonic clock at which bytes last came, 0: none did. */
-napi_value export_captureMovedAt(napi_env env, napi_callback_info info) {
-  struct call call;
-  begin(env, info, &call);
-  struct watch *watch = captured(env, &call);
-  return number(env, watch == NULL ? 0 : capture_moved_at(watch->capture, watch->fd));
-}
-
 /* captureTake(index, text): what was kept, which is then the runtime's: 1 a string, 0 a Buffer. A number: it can't be made,
  * and the bytes stay if it was a string. */
 napi_value export_captureTake(napi_env env, napi_callback_info info) {

@@ -25,8 +25,8 @@ napi_value export_remove(napi_env env, napi_callback_info info) {
   return integer(env, result);
 }
 
-/* The pipe, and the part [offset, offset + length) of the bytes, that a call names. */
-static struct watch *transfer(napi_env env, struct call *call, uint8_t **data, size_t *size) {
+/* The part [offset, offset + length) of the bytes that the arguments 1 to 3 of a call name, of `size` bytes. NULL: there is none. */
+static uint8_t *part(napi_env env, struct call *call, size_t *size) {
   size_t length;
   int64_t offset = -1, wanted = -1; /* a buffer may be larger than 4 GiB */
   uint8_t *bytes = memory(env, call->arguments[1], &length);
@@ -35,33 +35,54 @@ static struct watch *transfer(napi_env env, struct call *call, uint8_t **data, s
   if (bytes == NULL || offset < 0 || (uint64_t)offset > length || wanted < 0 ||
       (uint64_t)wanted > length - (uint64_t)offset)
     return NULL;
-  *data = bytes + offset;
   *size = (size_t)wanted;
-  return monitor_watch(&call->environment->monitor, (uint32_t)argument(env, call, 0), WATCH_PIPE);
+  return bytes + offset;
 }
 
-static napi_value move(napi_env env, napi_callback_info info,
-                       ssize_t (*system_call)(int fd, uint8_t *data, size_t size)) {
+/* So many bytes have come or gone. */
+static napi_value moved(napi_env env, struct watch *watch, size_t bytes) {
+  if (bytes > 0) watch->moved_at = sys_clock_ms();
+  return number(env, (double)bytes);
+}
+
+/* read(index, bytes, offset, length, much): bytes read, 0 at the end. After a read(2) that brought at least `much` there may be
+ * more already: it reads on until there is no room. What ends that (no more for now, the end, an error) the next call tells. */
+napi_value export_read(napi_env env, napi_callback_info info) {
   struct call call;
-  uint8_t *data;
-  size_t size;
+  size_t size = 0, done = 0;
   ssize_t n;
   begin(env, info, &call);
-  struct watch *watch = transfer(env, &call, &data, &size);
-  if (watch == NULL) return integer(env, -EBADF);
-  do n = system_call(watch->fd, data, size);
-  while (n < 0 && errno == EINTR);
-  return number(env, n < 0 ? -errno : (double)n);
+  uint8_t *bytes = part(env, &call, &size);
+  struct watch *watch = pipe_at(env, &call);
+  int32_t much = argument(env, &call, 4);
+  if (bytes == NULL || watch == NULL) return integer(env, -EBADF);
+  if (watch->failed != 0) {
+    int error = watch->failed;
+    watch->failed = 0;
+    return integer(env, -error);
+  }
+  do {
+    n = sys_read(watch->fd, bytes + done, size - done);
+    if (n > 0) done += (size_t)n;
+  } while (n < 0 ? errno == EINTR : n >= much && n > 0 && done < size);
+  if (n < 0 && done == 0) return integer(env, -errno);
+  if (n < 0 && errno != EAGAIN) watch->failed = errno;
+  return moved(env, watch, done);
 }
 
-static ssize_t read_in(int fd, uint8_t *data, size_t size) { return sys_read(fd, data, size); }
-static ssize_t write_out(int fd, uint8_t *data, size_t size) { return sys_write(fd, data, size); }
-
-/* read(index, bytes, offset, length): bytes read, 0 at the end. */
-napi_value export_read(napi_env env, napi_callback_info info) { return move(env, info, read_in); }
-
 /* write(index, bytes, offset, length): bytes written. */
-napi_value export_write(napi_env env, napi_callback_info info) { return move(env, info, write_out); }
+napi_value export_write(napi_env env, napi_callback_info info) {
+  struct call call;
+  size_t size = 0;
+  ssize_t n;
+  begin(env, info, &call);
+  const uint8_t *bytes = part(env, &call, &size);
+  struct watch *watch = pipe_at(env, &call);
+  if (bytes == NULL || watch == NULL) return integer(env, -EBADF);
+  do n = sys_write(watch->fd, bytes, size);
+  while (n < 0 && errno == EINTR);
+  return n < 0 ? integer(env, -errno) : moved(env, watch, (size_t)n);
+}
 
 /* Enough for a pipe of 64 KiB; more come with the next call. */
 #define PARTS 64
@@ -90,7 +111,16 @@ napi_value export_writev(napi_env env, napi_callback_info info) {
   ssize_t n;
   do n = sys_writev(watch->fd, parts, used);
   while (n < 0 && errno == EINTR);
-  return number(env, n < 0 ? -errno : (double)n);
+  return n < 0 ? integer(env, -errno) : moved(env, watch, (size_t)n);
+}
+
+/* movedAt(index): milliseconds of the monotonic clock at which bytes last came or went, 0: none did. */
+napi_value export_movedAt(napi_env env, napi_callback_info info) {
+  struct call call;
+  begin(env, info, &call);
+  struct watch *watch = pipe_at(env, &call);
+  if (watch == NULL) return integer(env, 0);
+  return number(env, watch->capture == NULL ? watch->moved_at : capture_moved_at(watch->capture, watch->fd));
 }
 
 /* shutdownWrite(index): the other side of a socket reads the end. */

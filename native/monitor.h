@@ -81,6 +81,8 @@ struct watch {
   int64_t peak;       /* of a child of a spawn host: the host's own peak of memory, in KiB; -1: ours counts */
   struct host_link *link; /* of a spawn host's socket */
   struct capture *capture; /* of a pipe whose bytes are kept here */
+  int failed; /* of a pipe: why the last call read no further, an errno that is told at the next */
+  double moved_at; /* of a pipe: when bytes last came or went, sys_clock_ms(), 0: never */
   uint32_t next;
 };
 

@@ -156,6 +156,7 @@ int monitor_collect(struct monitor *m) {
       event[FIELD_INDEX] = index;
       event[FIELD_TYPE] = m->watches[index].kind == WATCH_PIPE ? EVENT_PIPE : EVENT_HOST;
       event[FIELD_CODE] = ready[i].events;
+      if (ready[i].events & EPOLLIN) m->watches[index].moved_at = sys_clock_ms();
       n++;
     }
   }

@@ -66,7 +66,13 @@ export interface Addon {
   watchFile(path: string): number;
   arm(index: number): number;
   remove(index: number): number;
-  read(index: number, bytes: Uint8Array, offset: number, length: number): number;
+  /**
+   * Gives when bytes last came or went, in milliseconds of the monotonic clock, 0: none did. Of one that is kept natively: now, if
+   * some wait to be read.
+   */
+  movedAt(index: number): number;
+  /** Reads, and reads on as long as each read(2) brings at least `much` and there is room. */
+  read(index: number, bytes: Uint8Array, offset: number, length: number, much: number): number;
   write(index: number, bytes: Uint8Array, offset: number, length: number): number;
   /** Writes of these chunks what it takes, from the offset in the first of them on: there must be a byte left. */
   writev(index: number, chunks: readonly Uint8Array[], first: number, offset: number): number;
@@ -74,8 +80,6 @@ export interface Addon {
   capture(index: number): number;
   /** Keeps what is there at this moment. 1: that was the end, 0: the pipe is open. */
   captureRest(index: number): number;
-  /** Gives when bytes last came, in milliseconds of the monotonic clock; now, if some wait to be read; 0: none ever came. */
-  captureMovedAt(index: number): number;
   /**
    * Gives what was kept, once: (1) as text, (0) as bytes. A number: it can't be made; what was to be text is still there to
    * be had as bytes.

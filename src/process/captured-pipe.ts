@@ -39,7 +39,7 @@ export class CapturedPipe implements Side, Reading, Collection {
 
   /** When a byte last came. */
   lastActivity(): number {
-    return this.#over ? this.#movedAt : this.#end.capturedAt();
+    return this.#over ? this.#movedAt : this.#end.lastActivity;
   }
 
   /** Its end is told when it is there. */
@@ -51,7 +51,7 @@ export class CapturedPipe implements Side, Reading, Collection {
   cut(): boolean {
     if (this.#over) return false;
     const result = this.#end.captureRest();
-    this.#finish(result < 0 ? -result : 0, this.#end.capturedAt());
+    this.#finish(result < 0 ? -result : 0, this.#end.lastActivity);
     return result === 0;
   }
 

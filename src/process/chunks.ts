@@ -15,7 +15,8 @@ export interface IteratorOptions {
   /**
    * Memory of yours to read into, again and again, as the `onread` option of Node's `net.Socket` has it: a chunk is a view of
    * its beginning, valid until the next is asked for, and no longer than it. Without it each chunk has memory of its own,
-   * which is new to the CPU's caches. 64 KiB are what a pipe holds; 256 KiB pay for larger ones, and for sockets.
+   * which is new to the CPU's caches. 256 KiB pay: as long as the child is ahead, it is read on into what is left of them, so that there
+   * is a step for as many bytes; and they stay in the CPU's second-level cache.
    */
   buffer?: Uint8Array;
 }

@@ -4,8 +4,6 @@
  */
 
 import type { AsyncResource } from "node:async_hooks";
-// The global one is an accessor, and asked for at every chunk.
-import { performance } from "node:perf_hooks";
 import { EVENT, FIELD } from "../kernel/events.js";
 import type { Monitor, Watcher } from "../kernel/monitor.js";
 import { INPUT, type InputKind } from "../program/plan.js";
@@ -46,8 +44,6 @@ export class PipeEnd implements Watcher {
   /** The child's fd. */
   readonly target: number;
   readonly kind: InputKind;
-  /** When a byte last arrived or moved: a time of performance.now(), 0 if none has. */
-  lastActivity = 0;
   reading: Side | undefined;
   writing: Side | undefined;
   readonly #monitor: Monitor;
@@ -57,6 +53,10 @@ export class PipeEnd implements Watcher {
   #armed = false;
   #looksAgain = false;
   #closed = false;
+  /** What comes is kept natively, and who has it knows when it came last. */
+  #captured = false;
+  /** When it was closed: as `lastActivity`, of the monotonic clock. */
+  #movedAt = 0;
 
   constructor(monitor: Monitor, index: number, target: number, kind: InputKind, context: AsyncResource, onClosed: () => void) {
     this.#monitor = monitor;
@@ -80,6 +80,11 @@ export class PipeEnd implements Watcher {
     return this.#closed;
   }
 
+  /** When a byte last arrived or moved: a time of performance.now(), 0 if none has. */
+  get lastActivity(): number {
+    return ofPerformance(this.#closed ? this.#movedAt : this.#monitor.native.movedAt(this.#index));
+  }
+
   /** Asks to be told when it becomes ready; the first time also if it is ready already. */
   arm(): void {
     if (this.#armed || this.#closed) return;
@@ -98,41 +103,31 @@ export class PipeEnd implements Watcher {
     }
   }
 
-  /** Bytes read, 0 at the end, or a negated errno. */
-  read(bytes: Uint8Array, length: number): number {
-    const n = this.#monitor.native.read(this.#index, bytes, 0, length);
-    if (n > 0) this.lastActivity = performance.now();
-    return n;
+  /** Bytes read, 0 at the end, or a negated errno. After a read(2) that brought `much` it reads on, while there is room. */
+  read(bytes: Uint8Array, length: number, much: number): number {
+    return this.#monitor.native.read(this.#index, bytes, 0, length, much);
   }
 
   /** Bytes written, or a negated errno. */
   write(bytes: Uint8Array, offset: number): number {
-    const n = this.#monitor.native.write(this.#index, bytes, offset, bytes.length - offset);
-    if (n > 0) this.lastActivity = performance.now();
-    return n;
+    return this.#monitor.native.write(this.#index, bytes, offset, bytes.length - offset);
   }
 
   /** Bytes written of several chunks, from the offset in the first on, or a negated errno. */
   writev(chunks: readonly Uint8Array[], first: number, offset: number): number {
-    const n = this.#monitor.native.writev(this.#index, chunks, first, offset);
-    if (n > 0) this.lastActivity = performance.now();
-    return n;
+    return this.#monitor.native.writev(this.#index, chunks, first, offset);
   }
 
   /** Has all that comes kept natively, until it is taken; `reading` is told when there is no more. False: it can't be. */
   capture(): boolean {
     if (this.kind !== INPUT.weRead || this.#closed) return false;
-    return this.#monitor.native.capture(this.#index) === 0;
+    this.#captured = this.#monitor.native.capture(this.#index) === 0;
+    return this.#captured;
   }
 
   /** Keeps what is there now. 1: that was the end; 0: there may be more; or a negated errno. */
   captureRest(): number {
     return this.#monitor.native.captureRest(this.#index);
-  }
-
-  /** When a byte last came that was kept: as `lastActivity`. */
-  capturedAt(): number {
-    return ofPerformance(this.#monitor.native.captureMovedAt(this.#index));
   }
 
   /** Gives what was kept: as text where that is asked for and a string can hold it, else as bytes. A number: a negated errno. */
@@ -183,7 +178,6 @@ export class PipeEnd implements Watcher {
   }
 
   #ready(mask: number): void {
-    if (mask & EPOLLIN) this.lastActivity = performance.now();
     if (mask & READABLE) this.reading?.onReady((mask & HUNG_UP) !== 0);
     if (mask & WRITABLE) this.writing?.onReady((mask & UNREAD) !== 0);
   }
@@ -202,6 +196,7 @@ export class PipeEnd implements Watcher {
 
   #closeIfReleased(): void {
     if (this.#closed || this.reading !== undefined || this.writing !== undefined) return;
+    if (!this.#captured) this.#movedAt = this.#monitor.native.movedAt(this.#index);
     this.#closed = true;
     this.#monitor.remove(this.#index);
     this.#onClosed();

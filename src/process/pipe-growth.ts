@@ -32,9 +32,11 @@ export class Growth {
     this.#left = size === 0 && (writes || end.kind !== INPUT.socket) ? FULL_ENOUGH : 0;
   }
 
-  /** It was full, or nearly so. */
-  sawFull(): void {
-    if (this.#left === 0 || --this.#left > 0 || grown >= MOST_GROWN) return;
+  /** It was full, or nearly so, so many times. */
+  sawFull(times = 1): void {
+    if (this.#left === 0) return;
+    this.#left = Math.max(0, this.#left - times);
+    if (this.#left > 0 || grown >= MOST_GROWN) return;
     this.#grown = this.#end.grow(GROWN);
     if (this.#grown) grown++;
   }

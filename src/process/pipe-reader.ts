@@ -10,7 +10,7 @@ import { invalidState } from "../errors.js";
 import { EAGAIN, ECONNRESET, systemError } from "../kernel/errno.js";
 import type { PipeEnd, Side } from "./pipe-end.js";
 import { Growth } from "./pipe-growth.js";
-import { aligned, CHUNK, MOST_CHUNK, MUCH, scratch } from "./read-memory.js";
+import { CHUNK, FittingMemory, MOST_CHUNK, MUCH } from "./read-memory.js";
 
 /** Chunks moved in one go before the event loop has its turn. */
 const CHUNKS_PER_TURN = 16;
@@ -51,6 +51,7 @@ function startOf(bytes: Buffer, n: number): Buffer | undefined {
 
 export class PipeReader implements Side, Reading {
   readonly #end: PipeEnd;
+  readonly #memory = new FittingMemory();
   /** Of the pipe, whoever reads it. */
   readonly growth: Growth;
   #sink: Sink | undefined;
@@ -67,8 +68,6 @@ export class PipeReader implements Side, Reading {
   #turnQueued = false;
   /** Chunks taken since the event loop last had its turn. */
   #takenNow = 0;
-  /** The last read brought much. */
-  #flooded = false;
   /** The fd is done with. */
   #over = false;
   #error: Error | undefined;
@@ -127,14 +126,9 @@ export class PipeReader implements Side, Reading {
    */
   take(into?: Buffer): Buffer | undefined {
     if (this.#pumping || this.#takenNow >= CHUNKS_PER_TURN) return undefined;
-    const chunk = this.#kept.shift() ?? (this.#ready ? this.#readChunk(into) : undefined);
+    const chunk = this.#kept.length > 0 ? this.#keptChunk(into) : this.#ready ? this.#readChunk(into) : undefined;
     if (chunk !== undefined) this.#takenNow++;
     return chunk;
-  }
-
-  /** What the sink has no room for is given first, next time. */
-  putBack(rest: Buffer): void {
-    this.#kept.unshift(rest);
   }
 
   onReady(hungUp: boolean): void {
@@ -225,19 +219,21 @@ export class PipeReader implements Side, Reading {
     this.#pumping = true;
     let chunks = 0;
     while (this.#wanting && this.#sink !== undefined && chunks < CHUNKS_PER_TURN) {
-      const room = this.#kept.length === 0 && !this.#over ? this.#sink.room?.() : undefined;
+      const kept = this.#kept.length > 0;
+      if (!kept && this.#over) break;
+      const room = this.#sink.room?.();
       if (room !== undefined) {
-        const n = this.#readInto(room);
+        const n = kept ? this.#keptInto(room) : this.#readInto(room);
         if (n <= 0) break;
         chunks++;
+        // Before the sink's own code runs, which may ask again.
         this.#wanting = false;
         if (this.#sink.filled?.(n)) this.#wanting = true;
         continue;
       }
-      const chunk = this.#kept.shift() ?? (this.#over ? undefined : this.#readChunk());
+      const chunk = kept ? this.#kept.shift() : this.#readChunk();
       if (chunk === undefined) break;
       chunks++;
-      // Before the sink's own code runs, which may ask again.
       this.#wanting = false;
       if (this.#sink.data(chunk)) this.#wanting = true;
     }
@@ -262,26 +258,34 @@ export class PipeReader implements Side, Reading {
     this.#sink?.end(this.#error);
   }
 
+  /** As much of what was kept first as there is room for. */
+  #keptInto(room: Uint8Array): number {
+    const chunk = this.#kept[0] as Buffer;
+    const n = chunk.copy(room);
+    if (n === chunk.length) this.#kept.shift();
+    else this.#kept[0] = chunk.subarray(n);
+    return n;
+  }
+
+  #keptChunk(into: Buffer | undefined): Buffer | undefined {
+    return into !== undefined && into.length > 0 ? startOf(into, this.#keptInto(into)) : this.#kept.shift();
+  }
+
   /** One chunk, or nothing: not now (an event will tell), or over. */
   #readChunk(into?: Buffer): Buffer | undefined {
     if (into !== undefined && into.length > 0) return startOf(into, this.#readInto(into));
-    // What is there goes to memory of its size, without a copy, if it is much.
-    const waiting = this.#flooded ? this.#end.available() : 0;
-    const bytes = waiting > CHUNK ? aligned(Math.min(waiting, MOST_CHUNK)) : scratch.bytes;
-    const n = this.#readInto(bytes);
-    this.#flooded = n >= MUCH;
-    if (n <= 0) return undefined;
-    return bytes === scratch.bytes ? scratch.take(n) : startOf(bytes, n);
+    const n = this.#readInto(this.#memory.bytes);
+    return n > 0 ? this.#memory.take(n) : undefined;
   }
 
   /** How many bytes came; not more than 0: none, now or for ever. */
   #readInto(bytes: Uint8Array): number {
-    const n = this.#end.read(bytes, bytes.length);
+    const n = this.#end.read(bytes, Math.min(bytes.length, MOST_CHUNK), MUCH);
     if (n > 0) {
       // A short read has emptied the pipe, and what comes later is a new event; but a hang-up is told once. After much there
       // is often more already, and to find none costs less than a turn of the event loop.
       this.#ready = n === bytes.length || n >= MUCH || this.#hungUp;
-      if (n >= MUCH) this.growth.sawFull();
+      if (n >= MUCH) this.growth.sawFull(Math.max(1, Math.floor(n / CHUNK)));
       return n;
     }
     this.#ready = false;

@@ -23,22 +23,45 @@ export function aligned(size: number): Buffer {
   return bytes.subarray(start, start + size);
 }
 
-/** Of all readers. */
+/** Memory of one size, of all readers. */
 class Scratch {
+  readonly #size: number;
   #bytes: Buffer | undefined;
 
+  constructor(size: number) {
+    this.#size = size;
+  }
+
   get bytes(): Buffer {
-    this.#bytes ??= aligned(CHUNK);
+    this.#bytes ??= aligned(this.#size);
     return this.#bytes;
   }
 
   /** Gives the first bytes to whoever keeps them. */
   take(length: number): Buffer {
-    const chunk = this.bytes.subarray(0, length);
-    if (length < MUCH) return Buffer.from(chunk);
+    const { bytes } = this;
+    if (length < MUCH) return Buffer.from(bytes.subarray(0, length));
     this.#bytes = undefined;
-    return chunk;
+    return length === bytes.length ? bytes : bytes.subarray(0, length);
   }
 }
 
-export const scratch = new Scratch();
+const scratches: Scratch[] = [];
+for (let size = CHUNK; size <= MOST_CHUNK; size *= 2) scratches.push(new Scratch(size));
+
+/** Memory to read into that fits what one pipe brings: twice as much when it was filled, half when most of it stayed empty. */
+export class FittingMemory {
+  #fit = 0;
+
+  get bytes(): Buffer {
+    return (scratches[this.#fit] as Scratch).bytes;
+  }
+
+  take(length: number): Buffer {
+    const scratch = scratches[this.#fit] as Scratch;
+    const size = CHUNK << this.#fit;
+    if (length === size && size < MOST_CHUNK) this.#fit++;
+    else if (length < size / 2 && this.#fit > 0) this.#fit--;
+    return scratch.take(length);
+  }
+}

@@ -98,7 +98,7 @@ class StreamSink implements Sink, ChunkSource {
     this.#taken = undefined;
     if (taken !== undefined && !this.#asked) {
       this.#given = true;
-      taken(this.#fit(chunk, this.#into));
+      taken(chunk);
       return false;
     }
     this.#asked = false;
@@ -121,7 +121,11 @@ class StreamSink implements Sink, ChunkSource {
 
   filled(bytes: number): boolean {
     const into = this.#into as Buffer;
-    return this.data(bytes === into.length ? into : into.subarray(0, bytes));
+    const taken = this.#taken as (chunk: Buffer) => void;
+    this.#taken = undefined;
+    this.#given = true;
+    taken(bytes === into.length ? into : into.subarray(0, bytes));
+    return false;
   }
 
   end(error: Error | undefined): void {
@@ -186,15 +190,7 @@ class StreamSink implements Sink, ChunkSource {
     const chunk = this.reader.take(into);
     if (chunk === undefined) return undefined;
     this.#given = true;
-    return this.#fit(chunk, into);
-  }
-
-  /** What had been kept is in memory of its own: as much of it as the loop's has room for. */
-  #fit(chunk: Buffer, into: Buffer | undefined): Buffer {
-    if (into === undefined || into.length === 0 || into.buffer === chunk.buffer) return chunk;
-    const n = chunk.copy(into);
-    if (n < chunk.length) this.reader.putBack(chunk.subarray(n));
-    return n === into.length ? into : into.subarray(0, n);
+    return chunk;
   }
 
   wait(into: Buffer | undefined, taken: (chunk: Buffer | undefined) => void): void {

@@ -73,6 +73,37 @@ test("a failed read ends that stream with its error, a failed write that write: 
   assert.deepEqual(result, { read: "EIO read", write: "EIO write", exits: ["exited", "exited"] });
 });
 
+test("what was read before a read failed comes first, then the error; an interrupted one costs no byte", async () => {
+  const outcomes = await inFaultyNode<{ errno: string; skip: number; bytes: number; right: boolean; error: string }[]>(
+    `await run("true");
+     const outcomes = [];
+     for (const errno of ["EINTR", "EIO"]) for (const buffer of [undefined, new Uint8Array(1 << 18)]) for (let skip = 0; skip < 4; skip++) {
+       fail("read", errno, skip, errno === "EINTR" ? 2 : undefined);
+       const child = spawn(process.execPath, ["-e", "process.stdout.write(Buffer.alloc(1 << 20, 'brood'))"]);
+       const chunks = [];
+       let error = "none";
+       try {
+         for await (const chunk of child.stdout.iterator({ ...(buffer && { buffer }) })) chunks.push(Buffer.from(chunk));
+       } catch (reason) {
+         error = reason.code;
+       }
+       clear("read");
+       child.stdout.destroy();
+       child.kill("SIGKILL");
+       await child.closed;
+       const all = Buffer.concat(chunks);
+       outcomes.push({ errno, skip, bytes: all.length, right: all.equals(Buffer.alloc(1 << 20, "brood").subarray(0, all.length)), error });
+     }
+     done(outcomes);`,
+    undefined,
+  );
+  for (const { errno, skip, bytes, right, error } of outcomes) {
+    assert.equal(right, true);
+    if (errno === "EINTR") assert.deepEqual([bytes, error], [1 << 20, "none"]);
+    else assert.deepEqual([bytes > 0, error], [skip > 0, "EIO"]);
+  }
+});
+
 test("PITFALL 9: the wait for an ended child fails unexpectedly, twice: no fd is left, and exited settles", async () => {
   const kinds = await inFaultyNode<string[]>(
     `await run("true");
