@@ -4,13 +4,15 @@
  */
 
 import { parseArgs } from "node:util";
+import type { TextLike } from "../program/options.js";
 import { closest } from "../program/validate.js";
+import { exactWords } from "./exact-words.js";
 import { FLAGS, type Request } from "./flags.js";
 import { UsageError } from "./usage-error.js";
 
 export interface CommandLine extends Request {
-  file: string | undefined;
-  args: string[];
+  file: TextLike | undefined;
+  args: TextLike[];
 }
 
 export function readCommandLine(words: string[]): CommandLine {
@@ -34,7 +36,11 @@ export function readCommandLine(words: string[]): CommandLine {
     }
     applyFlag(request, token.rawName, token.value);
   }
-  const [file, ...args] = words.slice(command);
+  const exact = exactWords(words);
+  // A flag's value may be a name, a number, a path: text.
+  const mangled = exact.findIndex((word, i) => i < command && typeof word !== "string");
+  if (mangled >= 0) throw new UsageError(`${JSON.stringify(words[mangled])} is no UTF-8, as a flag and its value have to be`);
+  const [file, ...args] = exact.slice(command);
   return { ...request, file, args };
 }
 

@@ -6,6 +6,7 @@ import { SpawnError } from "../errors.js";
 import { signalNumber } from "../kernel/signals.js";
 import type { Child } from "../process/child.js";
 import { spawn } from "../process/spawn.js";
+import type { TextLike } from "../program/options.js";
 import type { ExitState } from "../states.js";
 import { type CommandLine, readCommandLine } from "./arguments.js";
 import { follow } from "./follow.js";
@@ -28,14 +29,14 @@ export const STATUS = { timeout: 124, own: 125, notExecutable: 126, notFound: 12
 export async function runCommand(words: string[]): Promise<number> {
   const line = readCommandLine(words);
   if (line.help !== undefined) {
-    print(runHelp(line.help === "" ? line.file : line.help));
+    print(runHelp(line.help === "" ? line.file?.toString() : line.help));
     return 0;
   }
   if (line.file === undefined) throw new UsageError("brood run needs a command: brood run [options] -- file [args...]");
   return runUnderCare(line, line.file);
 }
 
-async function runUnderCare(line: CommandLine, file: string): Promise<number> {
+async function runUnderCare(line: CommandLine, file: TextLike): Promise<number> {
   checkPassedFds(line.options.passFds ?? []);
   const { placement, fd } = place(line);
   const tty = terminalFd();

@@ -4,6 +4,7 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { copyFileSync } from "node:fs";
 import { run } from "brood";
 import { cloexecPipe, close } from "brood/posix";
 import { FLAGS, TOPICS } from "#dist/cli/flags.js";
@@ -126,6 +127,19 @@ test("help about what is no topic is refused, with the topics or a suggestion", 
   assert.equal(wrong.status, 125);
   assert.match(wrong.stderr, /no help about weather, the topics are start, stdio, .* and all/);
   assert.match((await brood(["run", "--help=limit"])).stderr, /no help about limit, did you mean limits\?/);
+});
+
+test("words that are no UTF-8 come to the command as they are; the flags before it can't be such", async () => {
+  using files = new TemporaryFiles();
+  const name = Buffer.concat([Buffer.from(`${files.path("f")}`), Buffer.from([0xff])]);
+  copyFileSync("/bin/echo", name);
+  // What looks like Node's replacement is one here.
+  const words = [name, "a\ufffd", Buffer.from([0xfe, 0x62]), "", "ü"];
+  const { stdout } = await run(process.execPath, [BROOD, "run", "--env", "A=1", ...words], { encoding: "buffer" });
+  assert.deepEqual(stdout, Buffer.concat([Buffer.from("a\ufffd "), Buffer.from([0xfe, 0x62]), Buffer.from("  ü\n")]));
+  const flagged = await run(process.execPath, [BROOD, "run", "--cwd", Buffer.from([0x2f, 0xff]), "true"], { reject: false });
+  assert.equal(flagged.exit.kind === "exited" && flagged.exit.code, 125);
+  assert.match(flagged.stderr, /"\/\ufffd" is no UTF-8, as a flag and its value have to be/);
 });
 
 test("words after the command are the command's, also such as look like flags", async () => {
