@@ -288,6 +288,9 @@ function addLimit(options: Options, text: string): void {
   options.rlimits = { ...options.rlimits, [name]: limit };
 }
 
-function amount(text: string): number | "unlimited" {
-  return text === "unlimited" ? text : integer(text, "limit");
+function amount(text: string): bigint | "unlimited" {
+  if (text === "unlimited") return text;
+  integer(text, "limit");
+  // They have 64 bits.
+  return BigInt(text);
 }

@@ -4,6 +4,7 @@
 
 import type { Reason } from "../errors.js";
 import { describeState } from "../kernel/events.js";
+import { showCommand } from "../process/ending.js";
 import type { ContainmentVerdict, ExitState } from "../states.js";
 
 /** What a report is made from. */
@@ -31,7 +32,7 @@ export function jsonReport({ command, args, exit, reason, durationMs, containmen
 
 export function textReport({ command, args, exit, reason, durationMs, containment }: Went): string {
   const rows: [string, string][] = [
-    ["command", [command, ...args].join(" ")],
+    ["command", showCommand({ command, args })],
     ["state", describeState(exit)],
     ["reason", reason],
     ["wall time", seconds(durationMs)],

@@ -25,9 +25,14 @@ interface Command {
   cwd?: string | undefined;
 }
 
+/** Shows a command on one line. */
+export function showCommand({ command, args }: Command): string {
+  return [command, ...args].map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : JSON.stringify(word))).join(" ");
+}
+
 /** Shows a command in a message, shortened. */
-export function describeCommand({ command, args }: Command): string {
-  const line = [command, ...args].map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : JSON.stringify(word))).join(" ");
+export function describeCommand(command: Command): string {
+  const line = showCommand(command);
   return line.length > 120 ? `${line.slice(0, 117)}...` : line;
 }
 

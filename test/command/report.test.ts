@@ -21,6 +21,11 @@ test("--report tells how a real command went, on stderr", async () => {
   assert.match(result.stderr, /brood: max RSS {6}(unknown|[\d.]+ MiB)/);
 });
 
+test("--report tells a command on one line, also one of several", async () => {
+  const { stderr } = await brood(["run", "--report", "--", "sh", "-c", "true\n# \x1b[1m", "a b", ""]);
+  assert.ok(stderr.startsWith('brood: command      sh -c "true\\n# \\u001b[1m" "a b" ""\n'), stderr);
+});
+
 test("--report=json has the documented fields", async () => {
   const result = await brood(["run", "--report=json", "--", "sh", "-c", "kill -SEGV $$"]);
   assert.equal(result.status, 128 + 11);
