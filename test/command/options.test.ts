@@ -6,7 +6,8 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { brood } from "../helpers/command.js";
+import { run } from "brood";
+import { BROOD, brood } from "../helpers/command.js";
 import { test } from "../helpers/test.js";
 
 const status = (field: string): string[] => ["grep", `^${field}:`, "/proc/self/status"];
@@ -30,6 +31,11 @@ const EFFECTS: [flags: string[], command: string[], stdout: string | RegExp][] =
     ["sh", "-c", "ulimit -n; ulimit -Sc; ulimit -Hc"],
     "64\n0\nunlimited\n",
   ],
+  [
+    ["--limit", "fsize=9223372036854775807"],
+    ["grep", "^Max file size", "/proc/self/limits"],
+    /^Max file size +9223372036854775807 +9223372036854775807 /,
+  ],
   [["--cpu-affinity", "0"], status("Cpus_allowed_list"), "Cpus_allowed_list:\t0\n"],
   [["--oom-score-adj", "500"], ["cat", "/proc/self/oom_score_adj"], "500\n"],
   [["--no-new-privs"], status("NoNewPrivs"), "NoNewPrivs:\t1\n"],
@@ -50,6 +56,25 @@ for (const [flags, command, stdout] of EFFECTS) {
     else assert.match(result.stdout, stdout);
   });
 }
+
+test("what Node changes before brood begins: ignored signals, the soft limit on open files, standard fds that are closed", async () => {
+  const show = 'trap "" HUP INT; ulimit -Sn 64; exec "$@" <&-';
+  const words = [
+    "-c",
+    show,
+    "sh",
+    process.execPath,
+    BROOD,
+    "run",
+    "--",
+    "sh",
+    "-c",
+    "grep SigIgn /proc/self/status; ulimit -n; readlink /proc/self/fd/0",
+  ];
+  const [signals, nofile, stdin] = (await run("sh", words)).stdout.trim().split("\n");
+  const hard = (await run("sh", ["-c", "ulimit -Hn"])).stdout.trim();
+  assert.deepEqual([signals, nofile, stdin], ["SigIgn:\t0000000000000000", hard, "/dev/null"]);
+});
 
 test("output to files: truncated, and appended", async () => {
   const folder = mkdtempSync(join(tmpdir(), "brood-"));
