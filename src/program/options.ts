@@ -29,10 +29,13 @@ export type FileMode = "r" | "r+" | "w" | "w+" | "wx" | "a" | "a+" | "ax";
 /** What one of the child's fds is. */
 export type StdioEntry =
   | StdioWord
-  /** An open fd of ours, or something that has one: a stream (paused and empty) or a file handle. It stays ours. */
+  /**
+   * An open fd of ours, or something that has one: a stream (paused and empty) or a file handle. It stays ours. What brood gives
+   * as streams of a child has none: see "Pipelines" in docs/api.md.
+   */
   | number
   | { readonly fd: number | null }
-  | NodeJS.ReadableStream
+  | (NodeJS.ReadableStream & { readonly lines?: never })
   | NodeJS.WritableStream
   /**
    * A file that the child opens, before it changes user or directory. Default mode: "w", which empties

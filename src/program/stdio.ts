@@ -74,7 +74,7 @@ function collect(options: ProgramOptions, defaults: StdioDefaults): Map<number, 
   };
   if (options.stdio !== undefined) {
     if (named.some((entry) => entry !== undefined) || options.fds !== undefined) {
-      throw conflict("options.stdio excludes stdin, stdout, stderr and fds");
+      throw conflict("options.stdio excludes stdin, stdout, stderr and fds: give all of them in stdio, as an array, or none");
     }
     const list: unknown[] =
       typeof options.stdio === "string"
@@ -215,15 +215,25 @@ export class NotOpenError extends Error {
 interface FdHolder {
   fd?: unknown;
   _handle?: { fd?: unknown } | null;
+  pipe?: unknown;
+  write?: unknown;
   readableFlowing?: boolean | null;
   readableLength?: number;
   writableLength?: number;
 }
 
+/** What to do with a stream that can't be a child's fd. */
+const WITHOUT_FD =
+  'leave this fd "pipe" and pipe the stream into child.stdin, or child.stdout into the stream; run() reads its input from one. ' +
+  "Two children are connected by a pipe of yours: cloexecPipe() of brood/posix";
+
 /** The fd of a stream or file handle. A stream that reads, or holds data, would share it with the child. */
 function fdOf(holder: FdHolder, name: string): number {
   const fd = typeof holder.fd === "number" ? holder.fd : holder._handle?.fd;
   if (fd === null || (fd === undefined && "fd" in holder)) throw wrongValue(name, holder, "has no open fd (yet)");
+  if (typeof fd !== "number" && (typeof holder.pipe === "function" || typeof holder.write === "function")) {
+    throw wrongValue(name, holder, `is a stream without an fd of its own, as those of children are: ${WITHOUT_FD}`);
+  }
   if (typeof fd !== "number")
     throw wrongType(name, "a word, an fd, a stream or file handle with an fd, {file}, {dup} or {pipe}", holder);
   if (fd < 0) throw wrongValue(name, holder, "has been closed");

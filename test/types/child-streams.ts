@@ -56,6 +56,9 @@ export function wrong(): void {
   spawn("cat", [1]);
   // @ts-expect-error: no such option
   spawn("cat", [], { stdn: "pipe" });
+  // @ts-expect-error: a stream of a child has no fd that could be another's
+  spawn("cat", [], { stdin: spawn("cat").stdout });
+  spawn("cat", [], { stdin: process.stdin, stdout: process.stdout });
   // @ts-expect-error: no such word
   spawn("cat", [], { stdout: "pip" });
 }

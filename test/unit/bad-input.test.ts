@@ -4,6 +4,7 @@
  */
 
 import assert from "node:assert/strict";
+import { PassThrough } from "node:stream";
 import { AbortError, BroodError, run, runSync, SpawnError, spawn } from "brood";
 import { FOREIGN_OPTIONS } from "#dist/process/foreign-options.js";
 import { RUN_OPTION_NAMES, SPAWN_OPTION_NAMES } from "#dist/process/options.js";
@@ -75,6 +76,7 @@ const rows: Record<string, Row[]> = {
     [{ stdin: -1 }, RANGE, "options.stdin must be an integer from 0"],
     [{ stdin: FD }, NOT_OPEN, `options.stdin names fd ${FD}, which is not open`],
     [{ stdin: { file: "a\0" } }, VALUE, "options.stdin.file must not contain a NUL"],
+    [{ stdin: new PassThrough() }, VALUE, "options.stdin is a stream without an fd of its own"],
   ],
   stdout: [
     [{ stdout: "text" }, VALUE, "options.stdout must be one of pipe, ignore, inherit, close, socket"],
@@ -106,7 +108,11 @@ const rows: Record<string, Row[]> = {
   stdio: [
     [{ stdio: 5 }, TYPE, "options.stdio must be an array"],
     [{ stdio: ["pipe", "pip"] }, VALUE, 'did you mean "pipe"?'],
-    [{ stdio: "pipe", stdout: "pipe" }, CONFLICT, "options.stdio excludes stdin, stdout, stderr and fds"],
+    [
+      { stdio: "pipe", stdout: "pipe" },
+      CONFLICT,
+      "options.stdio excludes stdin, stdout, stderr and fds: give all of them in stdio",
+    ],
     [{ stdio: [], fds: {} }, CONFLICT, "options.stdio excludes"],
     [{ stdio: ["ignore", FD] }, NOT_OPEN, "options.stdio[1] names fd"],
   ],
