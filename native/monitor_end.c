@@ -62,7 +62,7 @@ static void hand_over(struct monitor *m, struct watch *watch) {
   int64_t left = watch->cleaned && watch->kill_at >= 0 ? watch->kill_at - sys_now_ms() : -1;
   if (watch->cleaned && watch->kill_at >= 0 && left < 0) left = 0;
   epoll_ctl(m->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
-  orphans_adopt(watch->pid, watch->fd, (int)left);
+  orphans_adopt(watch->kept ? -1 : watch->pid, watch->fd, (int)left);
   watch->fd = -1;
   watch->registered = 0;
 }

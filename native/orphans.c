@@ -18,9 +18,10 @@ static int awaited; /* exit(3) waits */
 static int epoll = -1;
 static int wake = -1; /* an eventfd in the set: a deadline has come that the thread does not know */
 
-/* 1: it has ended, and is reaped. 0: it lives, or someone traces it. */
-static int reap(pid_t pid, int pidfd) {
+/* 1: it has ended, and is reaped, or it is not ours to reap. 0: it lives, or someone traces it. */
+static int is_over(pid_t pid, int pidfd, int to_be_killed) {
   siginfo_t info;
+  if (pid < 0) return !to_be_killed || sys_pidfd_ended(pidfd);
   int result = sys_wait_child(pid, pidfd, &info, WEXITED | WNOHANG | __WALL, NULL);
   return result != 0 || info.si_pid != 0;
 }
@@ -34,7 +35,7 @@ static int tend(void) {
       sys_signal_child(orphan->pid, orphan->pidfd, SIGKILL);
       orphan->kill_at = -1;
     }
-    if (reap(orphan->pid, orphan->pidfd)) {
+    if (is_over(orphan->pid, orphan->pidfd, orphan->kill_at >= 0)) {
       *link = orphan->next;
       epoll_ctl(epoll, EPOLL_CTL_DEL, orphan->pidfd, NULL);
       close(orphan->pidfd);
@@ -131,7 +132,7 @@ static int add(pid_t pid, int pidfd, int kill_after) {
 void orphans_adopt(pid_t pid, int pidfd, int kill_after) {
   pthread_mutex_lock(&lock);
   /* Without a thread or memory to be had it is a zombie, when it ends, until the process does. */
-  if (reap(pid, pidfd) || add(pid, pidfd, kill_after) != 0) close(pidfd);
+  if (is_over(pid, pidfd, kill_after >= 0) || add(pid, pidfd, kill_after) != 0) close(pidfd);
   pthread_mutex_unlock(&lock);
 }
 

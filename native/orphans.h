@@ -9,7 +9,8 @@
 #include <sys/types.h>
 
 /* Takes over pidfd; the child is reaped when it ends, by a thread that lives while there
- * are any. After kill_after milliseconds it gets SIGKILL; -1: never. exit(3) waits for that. */
+ * are any. After kill_after milliseconds it gets SIGKILL; -1: never. exit(3) waits for that.
+ * pid -1: it is another's child, a relay's, and has only to be killed in time. */
 void orphans_adopt(pid_t pid, int pidfd, int kill_after);
 
 /* Takes over pidfd; the child is killed and reaped, at once if it can be killed. */
