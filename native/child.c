@@ -42,11 +42,11 @@ static long ask_for_maps(int socket) {
 /* In the keeper's own group it would take what is meant for the command's along. Where the other is gone, with its last
  * member, one of its own is as good. */
 static void enter_group(int group) {
-  if (raw(__NR_setpgid, 0, group) < 0) raw(__NR_setpgid, 0, 0);
+  if (group < 0 || raw(__NR_setpgid, 0, group) < 0) raw(__NR_setpgid, 0, 0);
 }
 
 CHILD_ENTER long child_enter(const struct child_containment *contain, enum child_step *step) {
-  if (contain->group > 0) enter_group(contain->group);
+  if (contain->group != 0) enter_group(contain->group);
   *step = CHILD_STEP_CGROUP;
   long error = contain->cgroup >= 0 ? join(contain->cgroup, contain->procs) : 0;
   if (error < 0) return error;

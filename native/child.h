@@ -13,7 +13,7 @@ struct child_containment {
   int cgroup; /* a cgroup's directory, which the child joins first of all: by this, */
   int procs;  /* or by its cgroup.procs, open for writing, where it is there */
   int maps;   /* a socket: the child asks for its id maps, and reads an errno */
-  int group;  /* the process group that it begins in, since its parent, a keeper, has one of its own; 0: its parent's */
+  int group;  /* the process group that it begins in, since its parent, a keeper, has one of its own; 0: its parent's; -1: its own */
   int keeper; /* a socket: the child becomes a keeper (keep.h), and the command its child */
   const char *keeper_path;
   const char *keeper_role;

@@ -41,12 +41,13 @@ void keeper_main(struct endpoint *e, int socket, int proc, int init, const struc
 
 /*
  * What is sent to the group of our parent, which is our commands', must not reach us. The session stays ours: or a command's own
- * group would be an orphaned one, which no terminal can stop. The first command was cloned in that group, which may be one of
- * another pid namespace, without a number; those that come later are told to go back to it.
+ * group would be an orphaned one, which no terminal can stop. The first command was cloned in that group; those that come later
+ * are told to go back to it, but where it is one of an outer pid namespace, which has no number here: they have one of their own.
  */
 static void leave_group(void) {
   if (host.group != 0) return;
-  host.group = (int)raw(__NR_getpgid, 0);
+  int group = (int)raw(__NR_getpgid, 0);
+  host.group = group > 0 ? group : -1;
   raw(__NR_setpgid, 0, 0);
 }
 

@@ -44,7 +44,7 @@ struct host_process {
   int legacy; /* clone(2) instead of clone3(2) */
   int relay;    /* the parent itself of what it starts: a relay, or a keeper */
   int client;   /* our parent at the start, 0 where it is in an outer pid namespace: nobody else is served */
-  int group;    /* of a keeper: the process group that its commands begin in */
+  int group;    /* of a keeper: the process group that its next command begins in, see struct child_containment */
   int kept;     /* of a keeper: the command that has been started just now */
   int init;     /* of a keeper: pid 1 of its namespace */
   int ignores_child; /* of a relay, a keeper, who don't: what they start finds SIGCHLD ignored */

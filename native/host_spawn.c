@@ -85,7 +85,7 @@ void serve_spawn(struct endpoint *e) {
   struct host_answer a = {.outcome = HOST_DONE};
   struct child_start start = {.program = program_of(e), .context = context_of(e, &a.report), .gate = -1,
                               .ignores_child = host.ignores_child};
-  if (request_of(e)->extra != 0 || contain.group > 0) start.contain = &contain;
+  if (request_of(e)->extra != 0 || contain.group != 0) start.contain = &contain;
   announce(e, 0);
   long pid = clone_shared(&start, request_of(e)->clone_flags, &pidfd);
   restore_dumpable();

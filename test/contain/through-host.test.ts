@@ -386,6 +386,23 @@ for (const keeper of ["a new keeper", "one that has waited"]) {
     }));
 }
 
+test("keeper: its commands begin in our group, or, where that is one of an outer pid namespace, in one of their own; never in the keeper's", async () => {
+  const code = `
+    const { SpawnHost } = await import(${JSON.stringify(import.meta.resolve("brood/host"))});
+    const host = await SpawnHost.start();
+    const groups = [];
+    for (let i = 0; i < 4; i++) {
+      const { stdout } = await host.run("sh", ["-c", "cut -d' ' -f1,4,5 /proc/$$/stat"], { contain: "keeper" });
+      const [pid, keeper, group] = stdout.trim().split(" ");
+      groups.push(group === keeper ? "the keeper's" : group === pid ? "its own" : group === "0" ? "outer" : "ours");
+    }
+    await host[Symbol.asyncDispose]();
+    done(groups);`;
+  assert.deepEqual(await inNode(code), ["ours", "ours", "ours", "ours"]);
+  const wrapper = ["unshare", "-pf", "--mount-proc"];
+  assert.deepEqual(await inNode(code, { wrapper }), ["outer", "its own", "its own", "its own"]);
+});
+
 test("namespaces through a host: a map that is refused is an error that says so, and leaves nothing", () =>
   withHost({ uid: 1000, gid: 1000 }, async (host) => {
     const map = [{ inside: 0, outside: 4_000_000_000, count: 500_000_000 }];
