@@ -71,7 +71,7 @@ export interface SpawnFailure {
   fd?: number | undefined;
   /** The executable that was asked for. */
   file: string;
-  /** For a failed exec: each path tried, with its own errno name. */
+  /** For a failed exec: each path tried, with its own errno name; of more than 240 the first. */
   candidates?: { path: string; code: string }[] | undefined;
 }
 
@@ -92,7 +92,7 @@ export class SpawnError extends BroodError {
   readonly fd: number | undefined;
   /** The executable that was asked for. */
   readonly file: string;
-  /** For a failed exec: each path tried, in order, with its own errno name. */
+  /** For a failed exec: each path tried, in order, with its own errno name; of more than 240 the first. */
   readonly candidates: { path: string; code: string }[] | undefined;
 
   constructor(message: string, code: string, failure: SpawnFailure, options?: ErrorOptions) {

@@ -14,8 +14,8 @@ import type { Input, Plan } from "../program/plan.js";
 import { NotOpenError, type StdioDefaults } from "../program/stdio.js";
 import { checkPath } from "../program/validate.js";
 import { ProgramWriter } from "../program/writer.js";
-import { facts } from "./facts.js";
-import { LAUNCH, launchError, notOpen, notWatched, nowhereToSearch } from "./failure.js";
+import { AccountError, facts } from "./facts.js";
+import { LAUNCH, launchError, noAccount, notOpen, notWatched, nowhereToSearch } from "./failure.js";
 import type { Cleanup, Enclosure, Launched, LaunchedPipe } from "./launcher.js";
 
 const writer = new ProgramWriter();
@@ -53,9 +53,11 @@ export function planExec(command: Command, options: ProgramOptions, defaults: St
   }
 }
 
-/** A source fd that isn't open is a failure of the world. */
+/** A source fd that isn't open, or an account that can't be looked up, is a failure of the world. */
 function asFailure(error: unknown, file: unknown): unknown {
-  return error instanceof NotOpenError ? notOpen({ file: checkPath(file, "file") }, error.fd, error.option) : error;
+  if (error instanceof NotOpenError) return notOpen({ file: checkPath(file, "file") }, error.fd, error.option);
+  if (error instanceof AccountError) return noAccount({ file: checkPath(file, "file") }, error.account, error.errno);
+  return error;
 }
 
 /**

@@ -3,8 +3,6 @@
  */
 
 import { readdirSync, readFileSync } from "node:fs";
-import { SpawnError } from "../errors.js";
-import { errnoName, errnoWords } from "../kernel/errno.js";
 import { isMainThread } from "../kernel/main-thread.js";
 import type { SignalSet } from "../kernel/signals.js";
 import { addon } from "../native/addon.js";
@@ -35,6 +33,16 @@ export function ownStatus(): { umask: number; ignored: SignalSet } {
   return { umask, ignored: [low, high] };
 }
 
+/** Says that an account could not be looked up. The launcher makes a SpawnError of it. */
+export class AccountError extends Error {
+  constructor(
+    readonly account: string | number,
+    readonly errno: number,
+  ) {
+    super(`cannot look up the account ${account}`);
+  }
+}
+
 const REPLACEMENT = "\ufffd";
 
 export const facts: Facts = {
@@ -43,12 +51,7 @@ export const facts: Facts = {
     const account = addon().account(nameOrUid);
     if (Array.isArray(account)) return account;
     if (account === -1) return undefined;
-    const failure = { stage: "setup", errno: account, file: "" } as const;
-    throw new SpawnError(
-      `cannot look up the account ${JSON.stringify(nameOrUid)}: ${errnoWords(account)}`,
-      errnoName(account),
-      failure,
-    );
+    throw new AccountError(nameOrUid, account);
   },
   unprivilegedEffectiveUid() {
     const effective = process.geteuid?.();

@@ -101,6 +101,11 @@ export function notMade(plan: { file: Text }, stage: "cgroup" | "keeper" | "host
   return failed(plan, stage, errno, `cannot ${STAGE_WORDS[stage]}: ${errnoWords(errno)}${where}`);
 }
 
+/** Makes the error for an account that could not be looked up. */
+export function noAccount(plan: { file: Text }, account: string | number, errno: number): SpawnError {
+  return failed(plan, "setup", errno, `cannot look up the account ${JSON.stringify(account)}: ${errnoWords(errno)}`);
+}
+
 /** Makes the error for a file that no entry of the search path could hold. */
 export function nowhereToSearch(plan: { file: Text }): SpawnError {
   return failed(plan, "exec", ENOENT, "the search path has no absolute entry");
@@ -149,13 +154,14 @@ function childError(report: Report, plan: Plan, subjects: Subject[], sight: Sigh
 }
 
 function execError(report: Report, plan: Plan, sight: Sight): Error {
-  const tried = plan.candidates.map((path, i) => ({ path: asString(path), code: errnoName(report.tried[i] ?? report.errno) }));
+  // The report has room for so many; a search that ends at the first file that is there has tried no more.
+  const tried = report.tried.map((errno, i) => ({ path: asString(plan.candidates[i] as Text), code: errnoName(errno) }));
   const path = plan.candidates[report.detail] ?? plan.file;
   if (report.errno !== ENOENT) {
     const why = `cannot execute ${showText(path)}: ${errnoWords(report.errno)}`;
     return failed(plan, "exec", report.errno, why, { path, candidates: tried });
   }
-  const only = tried.length === 1 ? path : undefined;
+  const only = plan.candidates.length === 1 ? path : undefined;
   // The kernel says the same for a missing interpreter.
   const there = plan.candidates.find((candidate) => exists(candidate, plan, sight) === true);
   const about = { path: there ?? only, candidates: tried };

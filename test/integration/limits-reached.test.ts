@@ -83,3 +83,21 @@ test("PITFALL 34: no more fds is one EMFILE, with any number of them left", asyn
   for (const { outcome } of result.outcomes.slice(0, 6)) assert.notEqual(outcome, "started");
   assert.equal(result.after, "works\n");
 });
+
+test("no fd to look an account up by: the error names what was to be spawned", async () => {
+  const error = await inNode<object>(
+    `const RLIMIT_NOFILE = 7;
+    await fs.promises.stat("/");
+    const limit = Number(fs.readFileSync("/proc/self/limits", "utf8").match(/Max open files +(\\d+)/)[1]);
+    await run("true");
+    self.limit(RLIMIT_NOFILE, 120);
+    const filling = [];
+    try { for (;;) filling.push(fs.openSync("/dev/null")); } catch { /* EMFILE */ }
+    const { name, code, stage, file, message } = await run("true", [], { user: "nobody" }).catch((error) => error);
+    self.limit(RLIMIT_NOFILE, limit);
+    for (const fd of filling) fs.closeSync(fd);
+    done({ name, code, stage, file, message });`,
+  );
+  const message = 'cannot spawn "true": cannot look up the account "nobody": too many open files (EMFILE at setup)';
+  assert.deepEqual(error, { name: "SpawnError", code: "EMFILE", stage: "setup", file: "true", message });
+});

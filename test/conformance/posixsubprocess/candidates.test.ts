@@ -65,6 +65,18 @@ test("P7: each candidate is told with an errno of its own", () => {
   assert.match(failureOf(["/nonexistent/a", "/nonexistent/b"]).message, /: none of 2 files is there \(ENOENT at exec\)$/);
 });
 
+test("P7: of more candidates than can be told of, only what is known is told", () => {
+  using files = new TemporaryFiles();
+  const secret = files.write("secret", "#!/bin/sh\n", 0o644);
+  const many = Array.from({ length: 300 }, (_, i) => `/nonexistent/${i}`);
+  const { code, path, candidates } = failureOf([...many, secret]);
+  assert.deepEqual([code, path], ["EACCES", secret]);
+  assert.deepEqual(
+    candidates,
+    many.slice(0, 240).map((path) => ({ path, code: "ENOENT" })),
+  );
+});
+
 test("P7: an empty list of candidates is refused", () => {
   assert.throws(() => posix.forkExec(["x"], []), { name: "TypeError", code: "ERR_INVALID_ARG_VALUE", message: /^executables/ });
 });
