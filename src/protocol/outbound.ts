@@ -133,6 +133,7 @@ export class Outbound {
   /** Closes it now: what is pending is lost, as was asked for. */
   abort(): void {
     if (this.#lost) return;
+    this.#closing = true;
     this.#aborted = true;
     this.#writer.close();
   }

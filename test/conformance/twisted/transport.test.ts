@@ -87,6 +87,19 @@ test("T2: a write after our close is an error; after the loss was told EPIPE; in
   await closing.ended;
   assert.throws(() => second.write("later"), epipe);
 
+  for (const close of [
+    (transport: ProcessTransport) => transport.close(),
+    (transport: ProcessTransport) => transport.getPipeTransport(0)?.abort(),
+  ]) {
+    const aborting = new Recorder();
+    const transport = spawnProcess(aborting, "cat");
+    await aborting.noted("made");
+    close(transport);
+    assert.throws(() => transport.write("late"), { name: "Error", code: "ERR_INVALID_STATE" });
+    await aborting.ended;
+    assert.equal(aborting.errors.get(0), undefined);
+  }
+
   const between = new Recorder();
   const third = spawnProcess(between, act, ["exit", "0"]);
   while (stateOf(third.getPid()) !== "Z") {}
