@@ -16,7 +16,7 @@ const FLAG_OF: Record<string, string> = {
 export function inFlags(message: string): string {
   const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   // Not within a name that the user gave.
-  const option = /(?<![\w./"'-])options\.(\w+)(?:\[\d+\])?/g;
+  const option = /(?<![\w./"'-])options\.(\w+)(?:\[\d+\]|\.\w+)*/g;
   return message.replace(option, (_, name: string) => `--${FLAG_OF[name] ?? kebab(name)}`);
 }
 

@@ -22,7 +22,7 @@ export function passThrough(child: Child): void {
     if (from === null) continue;
     const to: Writable = process[name];
     // Nobody takes it any more: the command learns that as if it had written there itself.
-    to.once("error", () => from.destroy());
+    to.on("error", () => from.destroy());
     from.pipe(to, { end: false });
   }
 }

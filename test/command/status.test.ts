@@ -43,6 +43,13 @@ const STATUSES: [title: string, words: string[], status: number, stderr: RegExp]
     125,
     /--nice must be an integer from -20 to 19/,
   ],
+  ["125 a file without a name", ["run", "--stdout", "", "ls"], 125, /brood: --stdout must not be empty/],
+  [
+    "125 a limit above the hard one",
+    ["run", "--limit", "nofile=9:5", "ls"],
+    125,
+    /brood: --limit must be at most the hard limit/,
+  ],
   ["125 an unknown limit, in the words of flags", ["run", "--limit", "foo=1", "ls"], 125, /--limit has no such limit/],
   [
     "125 an fd that is not open, in the words of flags",
