@@ -128,11 +128,8 @@ export class SpawnHost {
    */
   async create(options: CreateOptions = {}): Promise<Embryo> {
     const { contain, flags } = readCreateOptions(options);
-    // Its id maps are left to whoever creates it.
-    const planned = plan(hostPath(), [], {}, PIPES);
-    const setup = { ...planned.plan.setup, namespaces: { ...NO_NAMESPACES, flags } };
     try {
-      const { embryo } = await this.#create({ ...planned, plan: { ...planned.plan, setup } }, contain);
+      const { embryo } = await this.#create(withoutProgram(flags), contain);
       return embryo;
     } catch (error) {
       throw notCreated(error);
@@ -270,6 +267,16 @@ function disposedOf(): Error {
 function notServed(plan: Plan, error: unknown): unknown {
   if (error instanceof HostError && error.code === "ERR_HOST_ENDED") return hostEnded(plan, error);
   return error instanceof SpawnError && error.file !== plan.file ? hostNotStarted(plan, error) : error;
+}
+
+let unprogrammed: Planned | undefined;
+
+/** Gives what is planned of a process that is to execute nothing yet. Its id maps are left to whoever creates it. */
+function withoutProgram(flags: number): Planned {
+  unprogrammed ??= plan(hostPath(), [], {}, PIPES);
+  if (flags === 0) return unprogrammed;
+  const setup = { ...unprogrammed.plan.setup, namespaces: { ...NO_NAMESPACES, flags } };
+  return { ...unprogrammed, plan: { ...unprogrammed.plan, setup } };
 }
 
 /** Makes the error of a process that is to be created of that of a spawn. */

@@ -128,6 +128,13 @@ int main(int argc, char **argv) {
   p->header.n_fds = 1;
   ((struct host_request *)p->payload)->clone_flags = 0x00010000; /* CLONE_THREAD */
   say("unsafe flag", p, head + sizeof(struct host_request), &page, 1);
+  p = packet(HOST_CREATE, sizeof(struct host_request));
+  p->header.n_fds = 1;
+  ((struct host_request *)p->payload)->extra = HOST_CGROUP;
+  say("a cgroup without its fds", p, head + sizeof(struct host_request), &page, 1);
+  ((struct host_request *)p->payload)->extra = HOST_CGROUP | HOST_KEEPER;
+  ((struct host_request *)p->payload)->keeper = HOST_KEEPS;
+  say("a keeper with a cgroup", p, head + sizeof(struct host_request), &page, 1);
   /* One part of two, then another message. */
   p = packet(HOST_SPAWN, 100);
   send_bytes(far, p, head + 50, NULL, 0);

@@ -4,8 +4,10 @@
  */
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { Worker } from "node:worker_threads";
 import { spawnAsync } from "brood";
 import { type CreateOptions, type Embryo, type HostOptions, SpawnHost } from "brood/host";
 import { act, lineOf } from "../helpers/act.js";
@@ -187,6 +189,42 @@ for (const contain of STRICT) {
           await unused[Symbol.asyncDispose]();
         });
       }
+    }));
+
+  test(`${contain}: the end of a worker while it waits leaves nothing`, async () => {
+    const worker = new Worker(
+      `const { parentPort, workerData } = require("node:worker_threads");
+       (async () => {
+         const { SpawnHost } = await import(${JSON.stringify(import.meta.resolve("brood/host"))});
+         const host = await SpawnHost.start();
+         globalThis.embryo = await host.create({ contain: workerData });
+         await embryo.umask(0);
+         parentPort.postMessage(embryo.pid);
+         setInterval(() => {}, 1000);
+       })();`,
+      { eval: true, workerData: contain },
+    );
+    const [pid] = (await once(worker, "message")) as [number];
+    const keeper = contain === "cgroup" ? undefined : parentOf(pid);
+    const leaf = cgroupOf(pid);
+    assert.equal(leaf.includes("/brood-"), contain === "cgroup");
+    await worker.terminate();
+    await ended(pid);
+    if (keeper !== undefined) await ended(keeper);
+    else await isGone(leaf);
+  });
+
+  test(`${contain}: it outlives the host that created it, and is contained as before`, () =>
+    withMark(async (mark) => {
+      const host = await SpawnHost.start();
+      const embryo = await host.create({ contain });
+      await host[Symbol.asyncDispose]();
+      await embryo.umask(0o70);
+      const child = await embryo.exec(torture, ["stay"], { env: mark.env, forceKillAfterDelay: 20 });
+      await lineOf(child.stdout);
+      await child[Symbol.asyncDispose]();
+      assert.deepEqual(mark.living(), []);
+      assert.equal(child.containment?.ended.length, AWAY);
     }));
 
   test(`${contain}: a host that is killed at any point of a creation leaves nothing of it`, async () => {
@@ -595,3 +633,51 @@ test("as an ordinary user: by each means that is to be had", () =>
     assert.deepEqual(await inNode(code, NOBODY), [[AWAY, AWAY, AWAY, AWAY], "cgroup"]);
     assert.deepEqual(await mark.settle(), []);
   }));
+
+test("cgroup: one that can't go there is refused with its stage, and what can't be created leaves nothing", async () => {
+  const outcomes = await inNode<unknown[]>(`
+    import { syncBuiltinESMExports } from "node:module";
+    import { dirname, join } from "node:path";
+    const { SpawnHost, spawnAsync } = await import(${JSON.stringify(import.meta.resolve("brood/host"))});
+    const host = await SpawnHost.start();
+    const { stdout } = await host.run("cat", ["/proc/self/cgroup"], { contain: "cgroup" });
+    await (await spawnAsync("true")).closed;
+    const mount = /^\\S+ \\S+ \\S+ \\S+ (\\S+) .* - cgroup2 /m.exec(fs.readFileSync("/proc/self/mountinfo", "utf8"))[1];
+    const base = dirname(join(mount, /^0::(.*)$/m.exec(stdout)[1]));
+    const count = () => [fs.readdirSync("/proc/self/fd").length, fs.readFileSync("/proc/self/task/" + process.pid + "/children", "utf8")];
+    const before = count();
+    // A leaf that may not be entered, as far as whoever is to go there can see: it can be written by neither fd.
+    const open = fs.openSync;
+    fs.openSync = (path, ...rest) => {
+      if (path.startsWith(base) && path.endsWith("/cgroup.procs")) return open("/proc/self/status", "r");
+      return open(path.startsWith(base) && rest[0] & fs.constants.O_DIRECTORY ? "/proc" : path, ...rest);
+    };
+    syncBuiltinESMExports();
+    const told = ({ name, stage, code, message }) => [name, stage, code, message];
+    const outcomes = [await host.create({ contain: "cgroup" }).catch(told)];
+    const preexec = () => outcomes.push("it must not run");
+    outcomes.push(await spawnAsync("true", { contain: "cgroup", preexec }).catch(told));
+    const embryo = await host.create();
+    outcomes.push(await embryo.exec("true", { contain: "cgroup" }).catch(told));
+    fs.openSync = open;
+    syncBuiltinESMExports();
+    // It is as usable as before.
+    const child = await embryo.exec("echo", ["works"], { contain: "cgroup" });
+    outcomes.push((await child.output()).stdout);
+    await child[Symbol.asyncDispose]();
+    const deadline = performance.now() + 3000;
+    const leaves = () => fs.readdirSync(base, { withFileTypes: true }).filter((entry) => entry.isDirectory()).length;
+    const same = () => JSON.stringify(count()) === JSON.stringify(before) && leaves() === 0;
+    while (!same() && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 5));
+    outcomes.push(same() || [count(), before, leaves()]);
+    await host[Symbol.asyncDispose]();
+    done(outcomes);`);
+  const why = "cannot join the cgroup: bad file descriptor (EBADF at cgroup)";
+  assert.deepEqual(outcomes, [
+    ["HostError", "cgroup", "EBADF", `cannot create a process: ${why}`],
+    ["SpawnError", "cgroup", "EBADF", `cannot spawn "true": ${why}`],
+    ["SpawnError", "cgroup", "EBADF", `cannot spawn "true": ${why}`],
+    "works\n",
+    true,
+  ]);
+});

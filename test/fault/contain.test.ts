@@ -62,6 +62,23 @@ test("a keeper that ended without having read what it was told has told of its c
   assert.deepEqual(exit, { kind: "exited", code: 0 });
 });
 
+const embryo = (create: string, exec: string): string => `await (async () => {
+  const embryo = await host.create(${create});
+  try {
+    await embryo.umask(0o77);
+    return await embryo.exec("cat", ${exec});
+  } finally {
+    await embryo[Symbol.asyncDispose]();
+  }
+})()`;
+
+/** How a contained command comes about through a host. */
+const STARTS = {
+  "a spawn through a host": `await host.spawn("cat", { contain })`,
+  "a process that then execs": embryo("{ contain }", "{}"),
+  "an exec that contains": embryo("{}", "{ contain }"),
+};
+
 for (const contain of ["keeper", "namespace", "cgroup"]) {
   for (const [call, code] of [
     ["socketpair", "EMFILE"],
@@ -71,35 +88,41 @@ for (const contain of ["keeper", "namespace", "cgroup"]) {
     ["epoll_ctl", "ENOSPC"],
     ["pipe2", "EMFILE"],
   ]) {
-    test(`${contain}: ${call} failing with ${code} at each point of a spawn through a host is one error, and leaves nothing`, async () => {
-      const outcomes = await inFaultyNode<string[]>(
-        `const { SpawnHost } = await import(${JSON.stringify(import.meta.resolve("brood/host"))});
+    for (const [what, start] of Object.entries(STARTS)) {
+      if (what === "an exec that contains" && contain !== "cgroup") continue;
+      // It needs none.
+      if (what === "a spawn through a host" && contain === "cgroup" && call === "socketpair") continue;
+      test(`${contain}: ${call} failing with ${code} at each point of ${what} is one error, and leaves nothing`, async () => {
+        const outcomes = await inFaultyNode<string[]>(
+          `const { SpawnHost } = await import(${JSON.stringify(import.meta.resolve("brood/host"))});
          await warmUp({ contain: ${JSON.stringify(contain)} });
          const outcomes = [];
-         for (let skip = 0; skip < 12; skip++) {
+         for (let skip = 0, met = true; met; skip++) {
            const compare = takeStock();
            const host = await SpawnHost.start();
            fail(${JSON.stringify(call)}, ${JSON.stringify(code)}, skip);
            let outcome;
            try {
-             const child = await host.spawn("cat", { contain: ${JSON.stringify(contain)} });
+             const contain = ${JSON.stringify(contain)};
+             const child = ${start};
              child.stdin.on("error", () => {}).end("hello");
              outcome = await child.stdout.text().catch((error) => error.code);
              await child.closed;
            } catch (error) {
              outcome = error.name;
            }
-           clear(${JSON.stringify(call)});
+           met = clear(${JSON.stringify(call)}) === 0;
            await host[Symbol.asyncDispose]();
            await compare();
            outcomes.push(outcome);
          }
          done(outcomes);`,
-        undefined,
-      );
-      assert.equal(outcomes.length, 12);
-      assert.equal(outcomes.at(-1), "hello");
-    });
+          undefined,
+        );
+        assert.ok(outcomes.length > 1);
+        assert.equal(outcomes.at(-1), "hello");
+      });
+    }
   }
 }
 

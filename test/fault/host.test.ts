@@ -43,6 +43,8 @@ for (const [name, path] of Object.entries(HOSTS)) {
         `no program: refused ${EINVAL}`,
         `program size: refused ${EBADMSG}`,
         `unsafe flag: refused ${EINVAL}`,
+        `a cgroup without its fds: refused ${EBADMSG}`,
+        `a keeper with a cgroup: refused ${EINVAL}`,
         `a message within another: refused ${EBADMSG}`,
         `a stranger: refused ${EPERM}`,
         "hello: done",
