@@ -8,6 +8,7 @@
 
 #include <node_api.h>
 
+#include "ending.h"
 #include "monitor.h"
 #include "sync_run.h"
 
@@ -22,6 +23,7 @@ struct environment {
   napi_ref events;
   struct monitor monitor;
   struct sync_run *sync; /* the child that this thread waits for, NULL: none */
+  struct ending *ending; /* NULL: it takes no part yet */
   int started;
   int rung;
   int close_rung;

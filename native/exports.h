@@ -16,6 +16,8 @@
   X(arm) X(remove) X(movedAt) X(read) X(write) X(writev) X(shutdownWrite) X(capacity) X(grow) X(available) X(unaligned) X(farInode)
 #define EXPORTS_CAPTURE(X) X(capture) X(captureRest) X(captureTake)
 #define EXPORTS_CHILD(X) X(signal) X(signalGroup) X(watchStops) X(cleanup) X(ref) X(unref)
+#define EXPORTS_ENDING(X) \
+  X(endingJoin) X(endingAsk) X(endingTake) X(endingAnswer) X(endingLeft) X(awaitOrphans)
 #define EXPORTS_CONTAIN(X) X(keptEnded) X(signalStarted) X(clockTicks) X(watchFile)
 #define EXPORTS_FACTS(X) X(isOpen) X(isMainThread) X(ownStatus) X(account) X(environment) X(injectFault)
 #define EXPORTS_WATCH(X) \
@@ -36,6 +38,7 @@
   EXPORTS_PIPE(X)        \
   EXPORTS_CAPTURE(X)     \
   EXPORTS_CHILD(X)       \
+  EXPORTS_ENDING(X)      \
   EXPORTS_CONTAIN(X)     \
   EXPORTS_FACTS(X)       \
   EXPORTS_WATCH(X)       \

@@ -50,6 +50,8 @@ static void finish(void *context) {
   if (self->sync != NULL) sync_run_close(self->sync);
   monitor_close(&self->monitor, is_main_thread());
   launch_stack_free(&self->monitor.stack); /* the monitor may never have been opened */
+  /* Its children are the orphans' reaper's by now. */
+  if (self->ending != NULL) ending_leave(self->ending);
   napi_remove_async_cleanup_hook(self->hook);
   free(self);
 }

@@ -89,9 +89,8 @@ static int start(void) {
   return error;
 }
 
-/* Runs in: exit(3), when the workers have ended. Waits until all that have a time to be killed at have ended, or
- * been killed; meanwhile the thread goes on. */
-static void await_killed(void) {
+/* Runs in: exit(3), when the workers have ended; or the main thread. Meanwhile the thread goes on. */
+void orphans_await(void) {
   pthread_mutex_lock(&lock);
   for (struct orphan *orphan = orphans; orphan != NULL;) {
     if (orphan->kill_at < 0) {
@@ -118,7 +117,7 @@ static int add(pid_t pid, int pidfd, int kill_after) {
     return error;
   }
   int64_t kill_at = kill_after < 0 ? -1 : sys_now_ms() + kill_after;
-  if (kill_at >= 0 && !awaited) awaited = atexit(await_killed) == 0;
+  if (kill_at >= 0 && !awaited) awaited = atexit(orphans_await) == 0;
   *orphan = (struct orphan){pid, pidfd, kill_at, orphans};
   orphans = orphan;
   uint64_t one = 1;

@@ -101,6 +101,20 @@ export interface Addon {
   watchStops(index: number): number;
   /** Ends the children that are to end with this environment; the main thread blocks for at most their longest grace. */
   cleanup(): number;
+  /**
+   * Takes part in the end of the process by a signal: gives the index of an entry that has an event when this environment
+   * is asked to end its children, or when one that it has asked answers. -EEXIST: it does already.
+   */
+  endingJoin(): number;
+  /** Asks all other environments that take part; (1) to kill. Gives how many there are. */
+  endingAsk(kill: number): number;
+  /** Gives what this environment is asked: the number of the question times two, plus 1 if it is to kill; 0: nothing new. */
+  endingTake(): number;
+  endingAnswer(question: number): number;
+  /** Gives how many have yet to answer: of all, or (1) of those that have heard. */
+  endingLeft(heard: number): number;
+  /** Blocks until the children of environments that have ended meanwhile have ended, or been killed when their time was over. */
+  awaitOrphans(): number;
   ref(): number;
   unref(): number;
   /** Makes a pipe entry into the link to a spawn host, or (1) an embryo. */

@@ -5,7 +5,8 @@
 
 import { UnsupportedError } from "../errors.js";
 import { isMainThread } from "../kernel/main-thread.js";
-import { liveChildren } from "./live-children.js";
+import { addon } from "../native/addon.js";
+import { endLive, endLiveElsewhere, terminateLive } from "./live-children.js";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 type CleanupSignal = (typeof SIGNALS)[number];
@@ -14,9 +15,9 @@ let installed: { remove(): void } | undefined;
 let users = 0;
 
 /**
- * Takes the children along when SIGINT, SIGTERM or SIGHUP comes: those of the main thread that are to be cleaned up
- * (`cleanup`) are terminated. A worker's children are out of reach from here, and live on if the process dies of the signal:
- * `parentDeathSignal` ends them then, or a handler of yours that ends the workers first.
+ * Takes the children along when SIGINT, SIGTERM or SIGHUP comes: those that are to be cleaned up (`cleanup`) are terminated,
+ * also those of workers. A worker that has not come to its event loop within two seconds is not waited for: its children live
+ * on if the process dies of the signal, unless they have a `parentDeathSignal`.
  *
  * Where the application has a handler of its own for the signal, that decides what happens to the process. Where it
  * has none, the process dies of the signal when the children have ended, so its status is what it would have been. A
@@ -43,13 +44,12 @@ export function installSignalCleanup(): () => void {
 function install(): { remove(): void } {
   let ending = false;
   const handler = (signal: CleanupSignal): void => {
-    const children = liveChildren();
-    if (ending) for (const child of children) quietly(() => child.killWithUs());
-    for (const child of children) void child.terminateWithUs();
+    endLive(ending);
+    const elsewhere = endLiveElsewhere(ending);
     // The application's own handlers decide what becomes of the process.
     if (ending || process.listenerCount(signal) > 1) return;
     ending = true;
-    void terminateAll().then(() => {
+    void endAll(elsewhere).then(() => {
       remove();
       process.kill(process.pid, signal);
     });
@@ -61,16 +61,10 @@ function install(): { remove(): void } {
   return { remove };
 }
 
-/** Also those that are started meanwhile. */
-async function terminateAll(): Promise<void> {
-  for (let children = liveChildren(); children.length > 0; children = liveChildren())
-    await Promise.all(children.map((child) => child.terminateWithUs()));
-}
-
-function quietly(run: () => void): void {
-  try {
-    run();
-  } catch {
-    // EPERM: beyond our reach.
-  }
+async function endAll(elsewhere: Promise<boolean>): Promise<void> {
+  await terminateLive();
+  // What a worker has started since it answered; not of one that does not listen.
+  if (await elsewhere) await endLiveElsewhere(false);
+  await terminateLive();
+  addon().awaitOrphans();
 }

@@ -3,48 +3,13 @@
  */
 
 import assert from "node:assert/strict";
-import { spawn as nodeSpawn } from "node:child_process";
-import { once } from "node:events";
-import { createInterface } from "node:readline";
 import { installSignalCleanup, UnsupportedError } from "brood";
-import { act } from "../helpers/act.js";
 import { runNode } from "../helpers/node.js";
 import { ended, stateOf } from "../helpers/processes.js";
+import { SignalledParent as Parent } from "../helpers/signalled-parent.js";
 import { test } from "../helpers/test.js";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-
-/** A Node process that prints lines, and how it ends. */
-class Parent {
-  readonly #process;
-  readonly #lines;
-  readonly end: Promise<[code: number | null, signal: string | null]>;
-
-  constructor(code: string) {
-    const source = `import { spawn, installSignalCleanup } from ${JSON.stringify(import.meta.resolve("brood"))};
-      const act = ${JSON.stringify(act)};
-      async function start(stubborn, options) {
-        const words = stubborn ? ["ignore", "15"] : ["on", "15", ""];
-        const child = spawn(act, [...words, "say", "2", "ready", "pause"], { stdin: "ignore", stdout: "ignore", ...options });
-        await child.stderr.lines().next();
-        console.log(child.pid);
-        return child;
-      }
-      ${code}`;
-    const child = nodeSpawn(process.execPath, ["--input-type=module", "-e", source], { stdio: ["ignore", "pipe", "inherit"] });
-    this.#process = child;
-    this.#lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-    this.end = once(child, "close") as Promise<[number | null, string | null]>;
-  }
-
-  async line(): Promise<string> {
-    return (await this.#lines.next()).value ?? "";
-  }
-
-  kill(signal: NodeJS.Signals): void {
-    this.#process.kill(signal);
-  }
-}
 
 for (const signal of SIGNALS) {
   test(`${signal}: without a handler of its own the process dies of it, after its children have ended`, async () => {
