@@ -29,7 +29,8 @@
   X(terminalGroup) X(setTerminalGroup) X(terminalModes) X(setTerminalModes) X(groupOf)    \
   X(sessionOf) X(traceSignal) X(takeSender) X(isReaper) X(reapStrangers)
 #define EXPORTS_POSIX(X) \
-  X(pipe) X(socketpair) X(pidfdOpen) X(pidfdSendSignal) X(kill) X(waitid) X(closeFd)
+  X(pipe) X(socketpair) X(pidfdOpen) X(pidfdSendSignal) X(kill) X(waitid) X(closeFd) \
+  X(openpty) X(setWindowSize)
 
 #define EXPORTS(X)       \
   EXPORTS_ENVIRONMENT(X) \

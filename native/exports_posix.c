@@ -1,12 +1,13 @@
 /*
  * Single system calls, for brood/posix. Whatever fd one of these gives is close-on-exec and the caller's. See
- * convert.h. pipe2(2), socketpair(2), pidfd_open(2), pidfd_send_signal(2), kill(2), waitid(2), close(2)
+ * convert.h. pipe2(2), socketpair(2), pidfd_open(2), pidfd_send_signal(2), kill(2), waitid(2), close(2), pty(7)
  */
 #include "convert.h"
 
 #include "exit_status.h"
 #include "exports.h"
 #include "sys.h"
+#include "terminal.h"
 
 /* Gives the two fds of a pair to JavaScript, or closes them where it has no room. */
 static napi_value pair_result(napi_env env, napi_value room, int result, const int pair[2]) {
@@ -98,4 +99,23 @@ napi_value export_closeFd(napi_env env, napi_callback_info info) {
   struct call call;
   begin(env, info, &call);
   return result_of(env, close(argument(env, &call, 0)));
+}
+
+/* openpty(out: Int32Array): [master, slave]. */
+napi_value export_openpty(napi_env env, napi_callback_info info) {
+  struct call call;
+  int pair[2];
+  begin(env, info, &call);
+  int result = terminal_open(pair);
+  if (result != 0) return integer(env, result);
+  return pair_result(env, call.arguments[0], result, pair);
+}
+
+/* setWindowSize(fd, columns, rows): each 0 to 65535. */
+napi_value export_setWindowSize(napi_env env, napi_callback_info info) {
+  struct call call;
+  begin(env, info, &call);
+  unsigned short columns = (unsigned short)argument(env, &call, 1);
+  unsigned short rows = (unsigned short)argument(env, &call, 2);
+  return integer(env, terminal_set_size(argument(env, &call, 0), columns, rows));
 }

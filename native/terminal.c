@@ -2,9 +2,11 @@
 #include "terminal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -49,4 +51,26 @@ int terminal_set_modes(int fd, const void *modes, size_t size) {
   while (result == -EINTR);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   return result;
+}
+
+/* The slave is asked for by its master (Linux 4.13): its path may be that of another mount of devpts, and is not needed. */
+int terminal_open(int pair[2]) {
+  const int flags = O_RDWR | O_NOCTTY | O_CLOEXEC;
+  int locked = 0;
+  int master = open("/dev/ptmx", flags);
+  if (master < 0) return -errno;
+  int slave = ioctl(master, TIOCSPTLCK, &locked) == 0 ? ioctl(master, TIOCGPTPEER, flags) : -1;
+  if (slave < 0) {
+    int error = errno;
+    close(master);
+    return -error;
+  }
+  pair[0] = master;
+  pair[1] = slave;
+  return 0;
+}
+
+int terminal_set_size(int fd, unsigned short columns, unsigned short rows) {
+  struct winsize size = {.ws_row = rows, .ws_col = columns};
+  return ioctl(fd, TIOCSWINSZ, &size) == 0 ? 0 : -errno;
 }

@@ -7,6 +7,7 @@ export type { Signal } from "./kernel/signals.js";
 export { cloexecPipe, close, type SocketType, socketpair } from "./posix/fds.js";
 export { type ForkExecEntry, type ForkExecOptions, type ForkedChild, forkExec } from "./posix/fork-exec.js";
 export { kill, killpg, type PidfdSignalOptions, pidfdOpen, pidfdSendSignal } from "./posix/signals.js";
+export { openpty, tcsetwinsize, type WindowSize } from "./posix/terminals.js";
 export { type IdType, type WaitidOptions, waitid } from "./posix/waitid.js";
 export type {
   EnvironmentLike,

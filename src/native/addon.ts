@@ -181,6 +181,9 @@ export interface Addon {
   /** Gives the pid whose state the event record tells, 0 if there is none yet. */
   waitid(type: number, id: number, options: number, record: Float64Array): number;
   closeFd(fd: number): number;
+  /** Makes a pseudo-terminal: `out` gets the master and the slave. */
+  openpty(out: Int32Array): number;
+  setWindowSize(fd: number, columns: number, rows: number): number;
   /** Fails later system calls of that name. Test builds only. */
   injectFault(call: string, skip: number, count: number, errno: number): number;
 }

@@ -58,6 +58,22 @@ const rows: Record<Exclude<keyof typeof posix, "SpawnError" | "UnsupportedError"
     [[1.5], RANGE, "fd must be an integer"],
     [[FD], EBADF, "close EBADF: bad file descriptor"],
   ],
+  openpty: [
+    [[5], TYPE, "size must be an object, not 5"],
+    [[null], TYPE, "size must be an object, not null"],
+    [[{ cols: 80 }], UNKNOWN, "size has no such option"],
+    [[{ columns: "80" }], TYPE, 'size.columns must be a number, not "80"'],
+    [[{ columns: -1 }], RANGE, "size.columns must be an integer from 0 to 65535, not -1"],
+    [[{ rows: 65536 }], RANGE, "size.rows must be an integer from 0 to 65535, not 65536"],
+    [[{ rows: 1.5 }], RANGE, "size.rows must be an integer"],
+  ],
+  tcsetwinsize: [
+    [["3", {}], TYPE, "fd must be a number"],
+    [[-1, {}], RANGE, "fd must be an integer from 0"],
+    [[3], TYPE, "size must be an object, not undefined"],
+    [[3, { rows: null }], TYPE, "size.rows must be a number"],
+    [[FD, {}], EBADF, "ioctl EBADF: bad file descriptor"],
+  ],
   waitid: [
     [["P_ALL", 0], VALUE, "idType is refused: it would take the statuses of children that others wait for"],
     [["P_PGID", 5], VALUE, "idType is refused: it would take the statuses of children that others wait for"],
