@@ -3,6 +3,7 @@
  */
 
 import { SpawnError } from "../errors.js";
+import { onAbort } from "../kernel/abort.js";
 import type { Child } from "../process/child.js";
 import { DRAIN_TO_THE_END, readArguments, type SpawnOptions } from "../process/options.js";
 import { PIPES, type Prepared, prepare, unlessAborted } from "../process/spawn.js";
@@ -64,16 +65,15 @@ async function withPreexec(prepared: Prepared, preexec: (embryo: Embryo) => unkn
 /** Waits for the callback, for so long. */
 async function inTime(preexec: (embryo: Embryo) => unknown, embryo: Embryo, ms: number, signal?: AbortSignal): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
-  let onAbort: (() => void) | undefined;
+  let unlisten: (() => void) | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`it has not come to an end in ${ms} ms (preexecTimeout)`)), ms);
-    onAbort = () => reject(signal?.reason);
-    signal?.addEventListener("abort", onAbort, { once: true });
+    if (signal !== undefined) unlisten = onAbort(signal, () => reject(signal.reason));
   });
   try {
     await Promise.race([preexec(embryo), late]);
   } finally {
     clearTimeout(timer);
-    if (onAbort !== undefined) signal?.removeEventListener("abort", onAbort);
+    unlisten?.();
   }
 }

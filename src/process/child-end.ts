@@ -6,6 +6,7 @@
 
 import type { Containment } from "../contain/containment.js";
 import type { BroodError, Holder, Outcome, Reason } from "../errors.js";
+import { onAbort } from "../kernel/abort.js";
 import { GROUP } from "../kernel/events.js";
 import type { ExitState } from "../states.js";
 import type { ChildPipes } from "./child-pipes.js";
@@ -139,10 +140,11 @@ export class ChildEnd implements Mortal, EndsWithUs {
     const abort = (): void => {
       if (this.#exit === undefined) this.#termination.begin({ reason: "aborted", because: signal?.reason });
     };
+    let unlisten: (() => void) | undefined;
     if (signal?.aborted) abort();
-    else signal?.addEventListener("abort", abort, { once: true });
+    else if (signal !== undefined) unlisten = onAbort(signal, abort);
     const exit = await this.exited;
-    signal?.removeEventListener("abort", abort);
+    unlisten?.();
     if (isClean(exit, this.#termination.cause)) return exit;
     throw this.errorOf(exit);
   }

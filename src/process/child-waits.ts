@@ -1,6 +1,7 @@
 /** `wait` of a child: which changes of its state are asked for, and until when. */
 
 import { AbortError, wrongType, wrongValue } from "../errors.js";
+import { onAbort } from "../kernel/abort.js";
 import { checkBoolean, checkNames } from "../program/validate.js";
 import type { ChildState, LiveState } from "../states.js";
 import type { ChildEnd } from "./child-end.js";
@@ -66,12 +67,11 @@ export class ChildWaits {
     if (kinds.has("stopped") || kinds.has("continued")) this.#entry.watchStops();
     const { promise, cancel } = this.#waiters.wait(kinds);
     if (signal === undefined) return promise;
-    const onAbort = (): void => cancel(new AbortError("the wait was aborted", signal.reason));
-    signal.addEventListener("abort", onAbort, { once: true });
+    const unlisten = onAbort(signal, () => cancel(new AbortError("the wait was aborted", signal.reason)));
     try {
       return await promise;
     } finally {
-      signal.removeEventListener("abort", onAbort);
+      unlisten();
     }
   }
 

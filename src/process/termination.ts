@@ -4,6 +4,7 @@
  */
 
 import { AbortError, type BroodError, DrainError, type Reason, TimeoutError } from "../errors.js";
+import { onAbort } from "../kernel/abort.js";
 import { LIFE, type LifeAction, type LifeEvent, type LifeState } from "./life-cycle.js";
 import type { Life } from "./options.js";
 import { Quiet } from "./quiet.js";
@@ -80,9 +81,7 @@ export class Termination {
   }
 
   #listen(signal: AbortSignal): void {
-    const onAbort = (): void => this.begin({ reason: "aborted", because: signal.reason });
-    this.#clock().onAbort = onAbort;
-    signal.addEventListener("abort", onAbort, { once: true });
+    this.#clock().unlisten = onAbort(signal, () => this.begin({ reason: "aborted", because: signal.reason }));
   }
 
   get state(): LifeState {
@@ -237,7 +236,7 @@ export class Termination {
   }
 
   #close(): void {
-    this.#clocks?.stop(this.#life.signal);
+    this.#clocks?.stop();
     this.#child.close();
   }
 }
@@ -250,17 +249,16 @@ class Clocks {
   drain: NodeJS.Timeout | undefined;
   idle: Quiet | undefined;
   drainIdle: Quiet | undefined;
-  onAbort: (() => void) | undefined;
+  unlisten: (() => void) | undefined;
 
-  stop(signal: AbortSignal | undefined): void {
+  stop(): void {
     clearTimeout(this.timeout);
     clearTimeout(this.grace);
     clearTimeout(this.outlived);
     clearTimeout(this.drain);
     this.idle?.stop();
     this.drainIdle?.stop();
-    if (this.onAbort !== undefined) signal?.removeEventListener("abort", this.onAbort);
-    this.onAbort = undefined;
+    this.unlisten?.();
   }
 }
 

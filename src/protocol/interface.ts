@@ -44,7 +44,7 @@ export interface ProcessProtocol {
   /** Fd 2 is closed. Only without `childConnectionLost`. */
   errConnectionLost?(error: Error | undefined): void;
 
-  /** More is waiting to be written than the upper limit. Called from within the write that did it. */
+  /** More is waiting to be written than the upper limit. Called from within the write, or the change of limits, that did it. */
   pauseWriting?(fd: number): void;
   /** Again no more than the lower limit is waiting. Not called for an fd that is lost meanwhile. */
   resumeWriting?(fd: number): void;

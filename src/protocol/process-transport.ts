@@ -2,7 +2,7 @@
  * A child as asyncio's and Twisted's users know it: a transport that tells a protocol. Policy only, over Child and its pipes.
  *
  * When a callback runs: data as it is read; all else in a microtask of its own, so that no callback interrupts another or the
- * caller of a method. Only pauseWriting comes from within the write, which could go on for ever otherwise.
+ * caller of a method. Only pauseWriting comes from within the write (or the change of limits), which could go on for ever otherwise.
  */
 
 import { AsyncResource } from "node:async_hooks";

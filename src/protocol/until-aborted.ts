@@ -3,6 +3,7 @@
  */
 
 import { AbortError, wrongType } from "../errors.js";
+import { onAbort } from "../kernel/abort.js";
 
 /** Throws unless it is an AbortSignal or undefined. */
 export function checkSignal(signal: unknown, name: string): AbortSignal | undefined {
@@ -15,14 +16,14 @@ export async function untilAborted<Value>(promise: Promise<Value>, given: unknow
   const signal = checkSignal(given, name);
   if (signal === undefined) return promise;
   return new Promise<Value>((resolve, reject) => {
-    const onAbort = (): void => reject(new AbortError("the wait was aborted", signal.reason));
+    const abort = (): void => reject(new AbortError("the wait was aborted", signal.reason));
     if (signal.aborted) {
-      onAbort();
+      abort();
       return;
     }
-    signal.addEventListener("abort", onAbort, { once: true });
+    const unlisten = onAbort(signal, abort);
     void promise.then((value) => {
-      signal.removeEventListener("abort", onAbort);
+      unlisten();
       resolve(value);
     });
   });

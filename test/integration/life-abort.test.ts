@@ -134,3 +134,26 @@ test("an abort of wait() ends that wait alone: the child and other waits go on",
   assert.equal((await other).kind, "exited");
   await child.closed;
 });
+
+test("many children and waits share a signal without a warning of too many listeners, and are all told of it", async () => {
+  const warnings: string[] = [];
+  const note = (warning: Error): void => void warnings.push(warning.name);
+  process.on("warning", note);
+  const controller = new AbortController();
+  const { signal } = controller;
+  const children = await Promise.all(Array.from({ length: 12 }, () => launch("cat", [], { signal })));
+  const settled = Promise.allSettled(
+    children.flatMap((child) => [child.check({ signal }), child.wait({ exited: true, signal })]),
+  );
+  assert.equal(listeners(signal), 1);
+  controller.abort();
+  const results = await settled;
+  assert.ok(
+    results.every(({ status, ...rest }) => status === "rejected" && (rest as { reason: Error }).reason.name === "AbortError"),
+  );
+  await Promise.all(children.map(({ closed }) => closed));
+  // A warning comes in a turn of its own.
+  await new Promise(setImmediate);
+  process.off("warning", note);
+  assert.deepEqual([warnings, listeners(signal)], [[], 0]);
+});
