@@ -272,7 +272,8 @@ function load(): Addon {
     if (process.arch === "arm64") return require("../../prebuilds/linux-arm64/brood.node") as Addon;
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new UnsupportedError("addon", `cannot load brood's native part: ${why}`, { cause: error });
+    const how = permission !== undefined && !permission.has("addon") ? " (--allow-addons allows it)" : "";
+    throw new UnsupportedError("addon", `cannot load brood's native part: ${why}${how}`, { cause: error });
   }
   throw new UnsupportedError("platform", `brood has no native part for ${process.arch}`);
 }

@@ -118,6 +118,17 @@ test("where /proc is kept from us, what is to be found there is refused, and a s
   assert.match(missing, /no such file "\/nope\/nothing", or no interpreter that it names/);
 });
 
+test("without --allow-addons the error names that flag", () => {
+  const told = under(
+    ["--allow-child-process"],
+    "node",
+    `import { spawn } from ${url("brood")};
+    try { spawn("true"); } catch ({ feature, message }) { console.log(JSON.stringify([feature, message])); }`,
+  ) as [string, string];
+  assert.equal(told[0], "addon");
+  assert.match(told[1], /^cannot load brood's native part: .+ \(--allow-addons allows it\)$/);
+});
+
 /** The model as a process shows it that audits, on a Node that may not know it yet. */
 const SHOWN = `data:text/javascript,${encodeURIComponent("process.permission = { has: () => false };")}`;
 
