@@ -37,6 +37,7 @@ export { type RunSyncOptions, runSync } from "./process/run-sync.js";
 export { installSignalCleanup } from "./process/signal-cleanup.js";
 export { spawn } from "./process/spawn.js";
 export type { ChildDuplex, ChildReadable } from "./process/streams.js";
+export type { WaitingProcess } from "./process/waits-for-input.js";
 export type { WatchedProcess } from "./process/watched-process.js";
 export type {
   EnvironmentLike,

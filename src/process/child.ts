@@ -21,6 +21,7 @@ import { ChildEntry } from "./entry.js";
 import { LoopHold } from "./loop-hold.js";
 import type { Life, SpawnOptions } from "./options.js";
 import { type Collected, collectOutput, type OutputOptions } from "./output.js";
+import { type WaitingProcess, waitingOf } from "./waits-for-input.js";
 
 /** What a child is made from. */
 export interface ChildInit {
@@ -188,6 +189,17 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
   /** Gives the processes below it, as they are now: found as for `killTree`, without itself, without zombies. */
   descendants(): Descendant[] {
     return this.#tree.descendants();
+  }
+
+  /**
+   * Gives those of it and the processes below it that can be seen to wait for input: blocked in a read of a terminal, or of a pipe that
+   * we write. One that polls before it reads, as an editor of lines does, is not seen, nor one of another user (sudo), nor
+   * what a second thread does. A pause between two lines looks the same as the end of a question: look again.
+   */
+  waitingForInput(): WaitingProcess[] {
+    const below = this.descendants();
+    const self = this.exit === null ? [{ pid: this.pid, command: describeCommand(this) }] : [];
+    return waitingOf([...self, ...below], this.#pipes.links());
   }
 
   /**

@@ -1,23 +1,58 @@
 /**
- * Whether a process can be seen to wait for input: its main thread is blocked in read(2) of its fd 0, or of
- * a terminal. proc(5), /proc/PID/syscall; needs the right to trace it, which a parent mostly has.
+ * Whether a process can be seen to wait for input: its main thread is blocked in read(2). proc(5), /proc/PID/syscall; needs
+ * the right to trace it, which a parent mostly has.
  */
 
 import { readFileSync, readlinkSync } from "node:fs";
 
+/** A process that waits for input. */
+export interface WaitingProcess {
+  /** Its process id, at the time of the look. */
+  pid: number;
+  /** Its command line, shortened. */
+  command: string;
+  /** For what: `"pipe"`: that we write to a pipe or socket of the child; `"terminal"`: that somebody types. */
+  on: "pipe" | "terminal";
+}
+
 /** The number of read(2). */
 const READ: Partial<Record<NodeJS.Architecture, string>> = { x64: "0", arm64: "63" };
 
-/** Gives "its standard input" or "a terminal"; undefined if it does something else, or can't be looked at. */
-export function waitsForInput(pid: number): string | undefined {
+/** Gives the fd that it is blocked in reading, and what that is; undefined if it does something else, or can't be looked at. */
+function readOf(pid: number): { fd: number; file: string } | undefined {
   try {
     const [number, argument] = readFileSync(`/proc/${pid}/syscall`, "utf8").split(" ");
     if (number === undefined || number !== READ[process.arch] || argument === undefined) return undefined;
     const fd = Number(argument);
-    if (fd === 0) return "its standard input";
-    const file = readlinkSync(`/proc/${pid}/fd/${fd}`);
-    return file.startsWith("/dev/pts/") || file === "/dev/tty" ? "a terminal" : undefined;
+    return { fd, file: readlinkSync(`/proc/${pid}/fd/${fd}`) };
   } catch {
     return undefined;
   }
+}
+
+function isTerminal(file: string): boolean {
+  return file.startsWith("/dev/pts/") || file === "/dev/tty";
+}
+
+/** Gives "its standard input" or "a terminal"; undefined if it does something else, or can't be looked at. */
+export function waitsForInput(pid: number): string | undefined {
+  const read = readOf(pid);
+  if (read === undefined) return undefined;
+  if (read.fd === 0) return "its standard input";
+  return isTerminal(read.file) ? "a terminal" : undefined;
+}
+
+/** Gives those of the processes that wait for a terminal, or for one of the pipes `ours`, by their names in /proc/PID/fd. */
+export function waitingOf(
+  processes: readonly { pid: number; command: string }[],
+  ours: ReadonlyMap<string, unknown>,
+): WaitingProcess[] {
+  const waiting: WaitingProcess[] = [];
+  for (const { pid, command } of processes) {
+    const file = readOf(pid)?.file;
+    if (file === undefined) continue;
+    if (isTerminal(file)) waiting.push({ pid, command, on: "terminal" });
+    else if (ours.has(file)) waiting.push({ pid, command, on: "pipe" });
+  }
+  return waiting;
 }

@@ -3,7 +3,16 @@
  */
 
 import type { Writable } from "node:stream";
-import { type Child, type ChildDuplex, type ChildReadable, type RunOptions, run, type SpawnOptions, spawn } from "brood";
+import {
+  type Child,
+  type ChildDuplex,
+  type ChildReadable,
+  type RunOptions,
+  type RunResult,
+  run,
+  type SpawnOptions,
+  spawn,
+} from "brood";
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 function same<A, B>(_: Equal<A, B>): void {}
@@ -73,4 +82,15 @@ export async function encodings(): Promise<void> {
   const options: RunOptions = {};
   const any = await run("ls", [], options);
   same<typeof any.stdout, string | Buffer | null>(true);
+}
+
+export async function results(): Promise<void> {
+  const options = { stderr: { dup: 1 }, timeout: 5 } satisfies RunOptions;
+  const joined = await run("ls", [], options);
+  same<typeof joined.stdout, string>(true);
+  same<typeof joined.stderr, null>(true);
+  const plain: RunResult<object> = await run("ls");
+  same<typeof plain.stdout, string>(true);
+  const any: RunResult[] = [plain, joined, await run("ls", [], { encoding: "buffer", stderr: "inherit" })];
+  same<(typeof any)[0]["stdout"], string | Buffer | null>(true);
 }
