@@ -21,6 +21,8 @@ export interface Forwarding {
   /** A second SIGINT ends the command. */
   interruptTwice: boolean;
   command(): Child | undefined;
+  /** Ends the wait for who outlives the command. */
+  giveUp(): void;
 }
 
 /** Passes signals on from now on. Gives the function that ends it. */
@@ -35,7 +37,7 @@ export function forward(forwarding: Forwarding): () => void {
       if (again) void command.terminate();
       const reached = again || has || send(signal, command, forwarding.placement);
       // It has ended, and brood waits for others, who hold its pipes or are contained with it: that is over now.
-      if (ENDING.includes(signal) && (!reached || command.exit !== null)) void command[Symbol.asyncDispose]();
+      if (ENDING.includes(signal) && (!reached || command.exit !== null)) forwarding.giveUp();
     };
     process.on(signal, handler);
     traceSender(signal);

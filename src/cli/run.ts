@@ -42,15 +42,23 @@ async function runUnderCare(line: CommandLine, file: TextLike): Promise<number> 
   const tty = terminalFd();
   const terminal = tty === undefined ? undefined : new Terminal(tty);
   let child: Child | undefined;
+  // Of its end: what its output has in it by then is written on, and who holds it is left alone.
+  const over = new AbortController();
   const stops = [
     reapOrphans(),
     // Before the command can do anything: a signal that comes at once is its, too.
-    forward({ placement, terminal, interruptTwice: line.interruptTwice, command: () => child }),
+    forward({ placement, terminal, interruptTwice: line.interruptTwice, command: () => child, giveUp: () => over.abort() }),
   ];
   try {
     const ownGroup = placement === "own" ? ({ processGroup: "new", foreground: fd } as const) : {};
     if (placement === "own") terminal?.wasLent();
-    child = spawn(file, line.args, { stdin: "inherit", ...throughOptions(line.options), ...withRegistration(line), ...ownGroup });
+    child = spawn(file, line.args, {
+      stdin: "inherit",
+      signal: over.signal,
+      ...throughOptions(line.options),
+      ...withRegistration(line),
+      ...ownGroup,
+    });
     passThrough(child);
     if (placement === "own" && terminal !== undefined) stops.push(follow(child, terminal));
     await child.closed;
