@@ -4,10 +4,9 @@
  */
 
 import { constants } from "node:os";
-import { wrongValue } from "../errors.js";
 import { systemError } from "../kernel/errno.js";
 import { addon } from "../native/addon.js";
-import { checkInteger, INT_MAX } from "../program/validate.js";
+import { checkInteger, checkWord, INT_MAX } from "../program/validate.js";
 
 const pair = new Int32Array(2);
 
@@ -40,8 +39,7 @@ export function cloexecPipe(): [readEnd: number, writeEnd: number] {
  * @throws Error with the errno's code (EMFILE, ENFILE), `errno` and `syscall`. TypeError: no such type.
  */
 export function socketpair(type: SocketType = "stream"): [one: number, other: number] {
-  if (!Object.hasOwn(TYPES, type)) throw wrongValue("type", type, `must be one of ${Object.keys(TYPES).join(", ")}`);
-  checked(addon().socketpair(TYPES[type], pair), "socketpair");
+  checked(addon().socketpair(TYPES[checkWord(type, "type", TYPES)], pair), "socketpair");
   return [pair[0] as number, pair[1] as number];
 }
 

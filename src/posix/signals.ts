@@ -2,10 +2,9 @@
  * Signals to any process, by pidfd or by number. kill(2), pidfd_open(2), pidfd_send_signal(2)
  */
 
-import { wrongValue } from "../errors.js";
 import { type Signal, signalNumber } from "../kernel/signals.js";
 import { addon } from "../native/addon.js";
-import { checkInteger, checkNames, INT_MAX } from "../program/validate.js";
+import { checkInteger, checkNames, checkWord, INT_MAX } from "../program/validate.js";
 import { checked } from "./fds.js";
 
 /** Flags of pidfd_send_signal(2). */
@@ -40,10 +39,8 @@ export function pidfdSendSignal(pidfd: number, signal: Signal | 0, options: Pidf
   const fd = checkInteger(pidfd, "pidfd", 0, INT_MAX);
   const number = signalNumber(signal, "signal", 0);
   const { scope } = checkNames(options, "options", ["scope"]) as PidfdSignalOptions;
-  if (scope !== undefined && !Object.hasOwn(SCOPES, scope)) {
-    throw wrongValue("options.scope", scope, `must be one of ${Object.keys(SCOPES).join(", ")}`);
-  }
-  checked(addon().pidfdSendSignal(fd, number, scope === undefined ? 0 : SCOPES[scope]), "pidfd_send_signal");
+  const flags = scope === undefined ? 0 : SCOPES[checkWord(scope, "options.scope", SCOPES)];
+  checked(addon().pidfdSendSignal(fd, number, flags), "pidfd_send_signal");
 }
 
 /**

@@ -56,7 +56,8 @@ export function waitid(idType: IdType, id: number, options: WaitidOptions = {}):
     const why = "is refused: it would take the statuses of children that others wait for (node:child_process, brood itself)";
     throw wrongValue("idType", idType, why);
   }
-  if (!Object.hasOwn(ID_TYPES, idType)) throw wrongValue("idType", idType, 'must be "P_PID" or "P_PIDFD"');
+  if (typeof idType !== "string" || !Object.hasOwn(ID_TYPES, idType))
+    throw wrongValue("idType", idType, 'must be "P_PID" or "P_PIDFD"');
   const number = checkInteger(id, "id", LEAST[idType], INT_MAX);
   const result = addon().waitid(ID_TYPES[idType], number, readOptions(options), record);
   const pid = checked(result, "waitid");

@@ -6,7 +6,17 @@ import { constants } from "node:fs";
 import { conflict, outOfRange, wrongType, wrongValue } from "../errors.js";
 import type { FileMode, ProgramOptions, StdinEntry, StdioWord } from "./options.js";
 import { type FdMap, INPUT, type InputKind, type Source } from "./plan.js";
-import { checkArray, checkFdTable, checkInteger, checkNames, checkPath, checkText, closest, INT_MAX } from "./validate.js";
+import {
+  checkArray,
+  checkFdTable,
+  checkInteger,
+  checkNames,
+  checkPath,
+  checkText,
+  checkWord,
+  closest,
+  INT_MAX,
+} from "./validate.js";
 import type { Text } from "./writer.js";
 
 const WORDS: readonly StdioWord[] = ["pipe", "ignore", "inherit", "close", "socket"];
@@ -142,12 +152,9 @@ function resolve(request: Request, context: Context): Source | "close" {
     // Only what is known to be an output: to open any other file so would empty it.
     const usual = target === 1 || target === 2 ? "w" : "r";
     const { file, mode: letters = usual } = checkNames(entry, name, ["file", "mode"]);
-    if (typeof letters !== "string" || !Object.hasOwn(MODES, letters)) {
-      throw wrongValue(`${name}.mode`, letters, `must be one of ${Object.keys(MODES).join(", ")}`);
-    }
     stdio.map.opens.push({
       path: checkPath(file, `${name}.file`),
-      flags: MODES[letters as FileMode],
+      flags: MODES[checkWord(letters, `${name}.mode`, MODES)],
       mode: 0o666,
       trusted: false,
     });
@@ -253,11 +260,11 @@ function follow(request: Request, requests: Map<number, Request>, sources: Map<n
     if (seen.has(at.target)) throw wrongValue(request.name, request.target, "is a duplicate of itself, in a cycle of {dup}");
     seen.add(at.target);
     const next = requests.get(number);
-    if (next === undefined) throw wrongValue(`${at.name}.dup`, number, "must be a fd that the child has");
+    if (next === undefined) throw wrongValue(`${at.name}.dup`, number, "must be an fd that the child has");
     at = next;
   }
   const source = sources.get(at.target);
   if (source === undefined || source === "close")
-    throw wrongValue(`${request.name}.dup`, at.target, "must be a fd that the child has, this one is closed");
+    throw wrongValue(`${request.name}.dup`, at.target, "must be an fd that the child has, this one is closed");
   return source;
 }

@@ -76,6 +76,12 @@ export function checkBoolean(value: unknown, name: string): boolean {
   return value;
 }
 
+/** Checks one of the words that are the keys of a table. */
+export function checkWord<Word extends string>(value: unknown, name: string, words: Readonly<Record<Word, unknown>>): Word {
+  if (typeof value === "string" && Object.hasOwn(words, value)) return value as Word;
+  throw wrongValue(name, value, `must be one of ${Object.keys(words).join(", ")}`);
+}
+
 /** Checks an array. What is given is a copy without holes: a hole is an element that is undefined. */
 export function checkArray(value: unknown, name: string): unknown[] {
   if (!Array.isArray(value)) throw wrongType(name, "an array", value);

@@ -49,6 +49,7 @@ const rows: Record<Exclude<keyof typeof posix, "SpawnError" | "UnsupportedError"
     [["raw"], VALUE, "type must be one of stream, dgram, seqpacket"],
     [[1], VALUE, "type must be one of"],
     [["toString"], VALUE, "type must be one of"],
+    [[["stream"]], VALUE, "type must be one of"],
     [[null], VALUE, "type must be one of"],
   ],
   close: [
@@ -80,6 +81,7 @@ const rows: Record<Exclude<keyof typeof posix, "SpawnError" | "UnsupportedError"
     [["P_PIG", 5], VALUE, 'idType must be "P_PID" or "P_PIDFD"'],
     [[], VALUE, 'idType must be "P_PID" or "P_PIDFD"'],
     [["toString", 5], VALUE, "idType must be"],
+    [[["P_PID"], 5], VALUE, "idType must be"],
     [["P_PID"], TYPE, "id must be a number, not undefined"],
     [["P_PID", 0], RANGE, `id must be an integer from 1 to ${MOST}, not 0`],
     [["P_PID", -1], RANGE, "id must be an integer from 1"],
@@ -112,6 +114,7 @@ const rows: Record<Exclude<keyof typeof posix, "SpawnError" | "UnsupportedError"
     [[5, 0, { group: true }], UNKNOWN, "options has no such option"],
     [[5, 0, { scope: "session" }], VALUE, "options.scope must be one of thread, process, processGroup"],
     [[5, 0, { scope: "toString" }], VALUE, "options.scope must be one of"],
+    [[5, 0, { scope: ["process"] }], VALUE, "options.scope must be one of"],
     [[FD, 0], EBADF, "pidfd_send_signal EBADF: bad file descriptor"],
   ],
   kill: [
@@ -152,7 +155,7 @@ const options: Record<string, [value: unknown, expected: Expected, says: string]
   stdout: [
     ["socket", VALUE, "options.stdout can't be made here, where nobody would hold its other end: use cloexecPipe()"],
     [null, TYPE, "options.stdout must be a word"],
-    [{ dup: 9 }, VALUE, "options.stdout.dup must be a fd that the child has"],
+    [{ dup: 9 }, VALUE, "options.stdout.dup must be an fd that the child has"],
   ],
   stderr: [[{ pipe: "r" }, VALUE, "options.stderr can't be made here"]],
   fds: [

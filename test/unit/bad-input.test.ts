@@ -89,7 +89,7 @@ const rows: Record<string, Row[]> = {
   ],
   stderr: [
     [{ stderr: "inhert" }, VALUE, 'did you mean "inherit"?'],
-    [{ stderr: { dup: 9 } }, VALUE, "options.stderr.dup must be a fd that the child has"],
+    [{ stderr: { dup: 9 } }, VALUE, "options.stderr.dup must be an fd that the child has"],
     [{ stderr: null }, TYPE, "options.stderr must be a word"],
   ],
   fds: [

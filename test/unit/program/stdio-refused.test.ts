@@ -44,9 +44,9 @@ test("dup leads to an fd that the child has, and not in a circle", () => {
     [{ stdout: { dup: 1 } }, "options.stdout is a duplicate of itself, in a cycle of {dup}"],
     [{ stdout: { dup: 2 }, stderr: { dup: 1 } }, "options.stdout is a duplicate of itself"],
     [{ stdin: { dup: 1 }, stdout: { dup: 2 }, stderr: { dup: 1 } }, "options.stdin is a duplicate of itself"],
-    [{ stdout: { dup: 5 } }, "options.stdout.dup must be a fd that the child has (got 5)"],
-    [{ stdin: { dup: 2 }, stderr: { dup: 5 } }, "options.stderr.dup must be a fd that the child has (got 5)"],
-    [{ stdout: "close", stderr: { dup: 1 } }, "options.stderr.dup must be a fd that the child has, this one is closed (got 1)"],
+    [{ stdout: { dup: 5 } }, "options.stdout.dup must be an fd that the child has (got 5)"],
+    [{ stdin: { dup: 2 }, stderr: { dup: 5 } }, "options.stderr.dup must be an fd that the child has (got 5)"],
+    [{ stdout: "close", stderr: { dup: 1 } }, "options.stderr.dup must be an fd that the child has, this one is closed (got 1)"],
     [{ stdio: ["pipe", { dup: 7 }] }, "options.stdio[1].dup"],
   ];
   refused(rows, "TypeError", "ERR_INVALID_ARG_VALUE");
