@@ -11,12 +11,16 @@
 
 #include "keeper.h"
 
-/* A /proc by which a keeper finds its children: the client's, or our own, where that is in another pid namespace. */
+/* A /proc by which a keeper finds its children: the client's, or our own, where that is in another pid namespace. Takes over the
+ * one that is given. */
 static int usable_proc(int given) {
   if (keeper_sees(given)) return given;
+  raw(__NR_close, given);
   long own = raw(__NR_openat, KERNEL_AT_FDCWD, "/proc", KERNEL_O_RDONLY | KERNEL_O_DIRECTORY | KERNEL_O_CLOEXEC, 0);
   if (own < 0) return -EXDEV;
-  return keeper_sees((int)own) ? (int)own : -EXDEV;
+  if (keeper_sees((int)own)) return (int)own;
+  raw(__NR_close, own);
+  return -EXDEV;
 }
 
 void keeper_main(struct endpoint *e, int socket, int proc, int init, const struct program_report *entered) {

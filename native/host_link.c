@@ -305,8 +305,8 @@ static void reap_keeper(int pid, int pidfd, int relayed) {
   if (pidfd >= 0) orphans_adopt(pid, pidfd, -1);
 }
 
-static void end_or_reap(int pid, int pidfd, int relayed, int kept) {
-  if (kept) reap_keeper(pid, pidfd, relayed);
+void host_link_end_child(int pid, int pidfd, int relayed, int keeper) {
+  if (keeper) reap_keeper(pid, pidfd, relayed);
   else end_unknown(pid, pidfd, relayed);
 }
 
@@ -318,7 +318,7 @@ static int end_answered(struct host_link *link, int socket) {
     if (received.type != HOST_ANSWER) continue;
     const struct host_answer *a = &received.answer;
     int child = a->outcome == HOST_DONE && (a->type == HOST_SPAWN || a->type == HOST_CREATE);
-    if (child) end_or_reap(a->pid, received.fd, a->relayed, a->kept);
+    if (child) host_link_end_child(a->pid, received.fd, a->relayed, a->kept);
     else if (received.fd >= 0) close(received.fd);
   }
   return result == 0;
@@ -349,7 +349,7 @@ static void rescue(struct host_link *link, int socket) {
     poll(ready, 2, (int)left);
   }
   int pid = unannounced(link);
-  if (pid > 0) end_or_reap(pid, -1, 0, link->shared->kept);
+  if (pid > 0) host_link_end_child(pid, -1, 0, link->shared->kept);
 }
 
 void host_link_close(struct host_link *link, int socket) {

@@ -49,6 +49,10 @@ int host_link_receive(struct host_link *link, int socket, struct host_received *
 char *host_link_room(struct host_link *link, size_t size, size_t kept);
 size_t host_link_room_size(const struct host_link *link);
 
+/* Takes over the pidfd (-1: there is none) of a child that nobody will know, and ends it; a keeper ends by itself, with all that it
+ * keeps, when its socket is closed, and is reaped. */
+void host_link_end_child(int pid, int pidfd, int relayed, int keeper);
+
 /* Gives the link up: the host is killed, and so are children of which nobody has been told. The socket stays open. */
 void host_link_close(struct host_link *link, int socket);
 

@@ -138,8 +138,7 @@ int64_t monitor_add_process(struct monitor *monitor, pid_t pid, int pidfd);
 void monitor_keep_child(struct monitor *monitor, uint32_t index);
 /* Its keeper has told that it has ended. Returns an enum group_left. */
 int monitor_kept_ended(struct monitor *monitor, uint32_t index);
-/* The same for a child of a spawn host's, a relay: it is never waited for, and the host tells of its end. On failure
- * it is killed. */
+/* Takes over the pidfd of a relay's child, on success only: it is never waited for, and the relay tells of its end. */
 int64_t monitor_add_relayed(struct monitor *monitor, pid_t pid, int pidfd, struct cleanup cleanup);
 /* Kills and reaps a child that JavaScript has never heard of, and forgets it. */
 void monitor_end_child(struct monitor *monitor, uint32_t index);

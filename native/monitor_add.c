@@ -37,12 +37,7 @@ static int64_t add(struct monitor *m, int kind, pid_t pid, int pidfd, struct cle
 
 int64_t monitor_add_relayed(struct monitor *m, pid_t pid, int pidfd, struct cleanup cleanup) {
   int64_t index = watch_take(m);
-  if (index < 0) {
-    sys_pidfd_send_signal(pidfd, SIGKILL, 0);
-    close(pidfd);
-    return index;
-  }
-  fill(m, index, WATCH_CHILD, pid, pidfd, cleanup)->kept = 1;
+  if (index >= 0) fill(m, index, WATCH_CHILD, pid, pidfd, cleanup)->kept = 1;
   return index;
 }
 

@@ -1,6 +1,6 @@
 /**
  * The JavaScript side of the socket to a spawn host, or to a process that it has created: requests and their
- * answers, by number. The protocol is native/host.h's; native/exports_host.c speaks it.
+ * answers, by number. The protocol is native/host.h's; native/exports_host.c and exports_host_answer.c speak it.
  */
 
 import { HostError } from "../errors.js";
@@ -16,7 +16,7 @@ export const REQUEST = { spawn: 2, create: 3, step: 4, exec: 5, give: 6, take: 7
 export const EXTRA = { cgroup: 1, maps: 2, keeper: 4 } as const;
 export const KEEPER = { keep: 1, init: 2 } as const;
 
-/** What came back: `failure` is an `enum launch_failure`; the rest is as hostReceive() of exports_host.c fills it in. */
+/** What came back: `failure` is an `enum launch_failure`; the rest is as hostReceive() of exports_host_answer.c fills it in. */
 export interface Answer {
   failure: number;
   rest: Int32Array;

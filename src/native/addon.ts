@@ -121,7 +121,7 @@ export interface Addon {
   hostOpen(index: number, process: number): number;
   /** Sends a request; gives 0 or an `enum launch_failure`. `out` before and after: see exports_host.c. */
   hostSend(index: number, type: number, id: number, program: Uint8Array | null, inputs: Int32Array, out: Int32Array): number;
-  /** Reads an answer (1), a state (2) or nothing (0): see exports_host.c. */
+  /** Reads an answer (1), a state (2) or nothing (0): see exports_host_answer.c. */
   hostReceive(index: number, out: Int32Array, record: Float64Array): number;
   hostFlush(index: number): number;
   /** Reads a note of a keeper (1), or nothing (0): see exports_kept.c. */

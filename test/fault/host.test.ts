@@ -253,6 +253,40 @@ test("the group of a relay's child that has ended is reached by its pidfd, or no
   assert.equal(said, "UnsupportedError pidfd-signal-process-group");
 });
 
+test("no memory for the entry of a relay's child, of its keeper, or of that one's command: what was started is ended", async () => {
+  const { errors, after } = await inFaultyNode<{ errors: string[]; after: string }>(
+    `const { SpawnHost } = await import(${JSON.stringify(import.meta.resolve("brood/host"))});
+    const host = await SpawnHost.start({ relay: true });
+    await host.run("true");
+    const errors = [];
+    const fillers = [];
+    // The table of entries grows when it is full: at each of the entries in turn, as one more is taken by another child.
+    while (errors.length < 6) {
+      for (const contain of [false, "keeper"]) {
+        const [held, end] = posix.cloexecPipe();
+        fail("realloc", "ENOMEM");
+        const starting = host.spawn("sleep", ["1000"], { stdin: "ignore", stdout: "ignore", stderr: "ignore", fds: { 3: end }, contain });
+        posix.close(end);
+        const outcome = await starting.catch((error) => error.code + " at " + error.stage);
+        const failed = clear("realloc") === 0;
+        if (typeof outcome !== "string") await outcome[Symbol.asyncDispose]();
+        // Its end, when nobody else has the pipe.
+        await new Promise((resolve) => fs.read(held, Buffer.alloc(1), resolve));
+        posix.close(held);
+        if (failed) errors.push(outcome);
+      }
+      fillers.push(spawn("sleep", ["1000"], { stdio: "ignore" }));
+    }
+    for (const filler of fillers) await filler[Symbol.asyncDispose]();
+    const after = (await host.run("echo", ["works"], { contain: "keeper" })).stdout;
+    await host[Symbol.asyncDispose]();
+    done({ errors, after });`,
+    undefined,
+  );
+  assert.deepEqual([...new Set(errors)], ["ENOMEM at watch"]);
+  assert.equal(after, "works\n");
+});
+
 for (const [call, code] of [
   ["sendmsg", "ENOBUFS"],
   ["sendmsg", "EPERM"],
