@@ -35,11 +35,13 @@ int is_main_thread(void) {
 
 /* The main thread's, until it ends. Written and read by that thread alone. */
 static struct environment *of_main_thread;
+static pid_t its_process;
 
 /* Runs in: exit(3). process.exit() skips the clean-up hooks, and a child may have been started by a listener of
- * "exit" that came after ours, or be about to be told of by a host. */
+ * "exit" that came after ours, or be about to be told of by a host. And in a
+ * copy of this process, by fork(2), whose children they are not, and which has the same fds. */
 static void clean_up_at_exit(void) {
-  if (of_main_thread == NULL || !is_main_thread()) return;
+  if (of_main_thread == NULL || getpid() != its_process || !is_main_thread()) return;
   monitor_close_links(&of_main_thread->monitor);
   monitor_cleanup(&of_main_thread->monitor, 1);
 }
@@ -115,6 +117,7 @@ napi_value export_start(napi_env env, napi_callback_info info) {
     static int registered;
     if (!registered) registered = atexit(clean_up_at_exit) == 0;
     of_main_thread = self;
+    its_process = getpid();
   }
   return integer(env, 0);
 }

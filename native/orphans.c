@@ -14,7 +14,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct orphan *orphans; /* while there are any, a thread waits for them */
 static int running;
 static pthread_cond_t tended = PTHREAD_COND_INITIALIZER;
-static int awaited; /* exit(3) waits */
+static pid_t awaited; /* in this process exit(3) waits */
 static int epoll = -1;
 static int wake = -1; /* an eventfd in the set: a deadline has come that the thread does not know */
 
@@ -89,8 +89,10 @@ static int start(void) {
   return error;
 }
 
-/* Runs in: exit(3), when the workers have ended; or the main thread. Meanwhile the thread goes on. */
+/* Runs in: exit(3), when the workers have ended; or the main thread. Meanwhile the thread goes on, which a copy of this process, by
+ * fork(2), does not have. */
 void orphans_await(void) {
+  if (getpid() != awaited) return;
   pthread_mutex_lock(&lock);
   for (struct orphan *orphan = orphans; orphan != NULL;) {
     if (orphan->kill_at < 0) {
@@ -117,7 +119,7 @@ static int add(pid_t pid, int pidfd, int kill_after) {
     return error;
   }
   int64_t kill_at = kill_after < 0 ? -1 : sys_now_ms() + kill_after;
-  if (kill_at >= 0 && !awaited) awaited = atexit(orphans_await) == 0;
+  if (kill_at >= 0 && awaited == 0 && atexit(orphans_await) == 0) awaited = getpid();
   *orphan = (struct orphan){pid, pidfd, kill_at, orphans};
   orphans = orphan;
   uint64_t one = 1;

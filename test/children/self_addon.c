@@ -1,6 +1,6 @@
 /*
  * A Node-API addon that changes, and asks, what JavaScript can't of its own process or thread: signal
- * dispositions and mask, fd flags and numbers, limits, the dumpable flag, a pseudo-terminal.
+ * dispositions and mask, fd flags and numbers, limits, the dumpable flag, a pseudo-terminal; and that forks.
  * Every function takes and gives integers; a negative result is a negated errno.
  */
 #define _GNU_SOURCE
@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* Declared here, so that no header of Node's is needed. */
@@ -82,6 +83,20 @@ static int open_slave(int master, int unused) {
   return slave < 0 ? -errno : slave;
 }
 
+/* forkAndExit(status): a copy of this process by fork(2), which ends as any process does. Gives how it ended; Node's own part of that
+ * may hang, or crash. */
+static int fork_and_exit(int status, int unused) {
+  int result;
+  (void)unused;
+  pid_t pid = fork();
+  if (pid == 0) {
+    alarm(2);
+    exit(status);
+  }
+  if (pid < 0 || waitpid(pid, &result, 0) != pid) return -errno;
+  return WIFEXITED(result) ? WEXITSTATUS(result) : 128 + WTERMSIG(result);
+}
+
 static napi_value call(napi_env env, napi_callback_info info) {
   napi_value arguments[2], result = NULL;
   size_t count = 2;
@@ -102,7 +117,7 @@ napi_value napi_register_module_v1(napi_env env, napi_value exports) {
       {"ignoreSignal", ignore_signal}, {"blockSignals", block_signals}, {"setCloexec", set_cloexec},
       {"getCloexec", get_cloexec},     {"duplicate", duplicate},        {"limit", limit},
       {"getDumpable", get_dumpable},   {"setDumpable", set_dumpable},   {"openTerminal", open_terminal},
-      {"openSlave", open_slave},
+      {"openSlave", open_slave},         {"forkAndExit", fork_and_exit},
   };
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
     napi_value function;

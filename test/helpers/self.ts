@@ -22,6 +22,8 @@ interface Self {
   openTerminal(): number;
   /** Gives the other side of a pseudo-terminal. */
   openSlave(master: number): number;
+  /** Makes a copy of this process, which ends by exit(3); gives its status, or 128 and a signal. */
+  forkAndExit(status: number): number;
 }
 
 const loaded = { exports: {} as Record<string, (...args: number[]) => number> };

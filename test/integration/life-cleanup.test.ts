@@ -7,6 +7,7 @@
 
 import assert from "node:assert/strict";
 import { act } from "../helpers/act.js";
+import { inNode } from "../helpers/in-node.js";
 import { runNode } from "../helpers/node.js";
 import { test } from "../helpers/test.js";
 
@@ -78,3 +79,18 @@ for (const [name, code] of Object.entries(workerEnds)) {
     assert.deepEqual(result.stdout.trim().split("\n").sort(), ["0", "got SIGTERM", "worker ended true"], result.stderr);
   });
 }
+
+test("a copy of our process, made by fork(2), that ends by exit(3) leaves our children and our spawn host alone", async () => {
+  const said = await inNode<string[]>(
+    `const { SpawnHost } = await import(${JSON.stringify(import.meta.resolve("brood/host"))});
+    const host = await SpawnHost.start({ restart: false });
+    const child = spawn("cat");
+    self.forkAndExit(7);
+    child.stdin.end("here");
+    const said = [await child.stdout.text(), (await host.run("echo", ["there"])).stdout];
+    await child.closed;
+    await host[Symbol.asyncDispose]();
+    done(said);`,
+  );
+  assert.deepEqual(said, ["here", "there\n"]);
+});
