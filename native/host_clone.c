@@ -2,7 +2,7 @@
  * The clones of a spawn host: a child in its own memory that execs, and a copy of itself. Both are children of its client
  * but where it is a relay. Runs in: host.
  *
- * clone(2), sched(7) for SCHED_BATCH.
+ * clone(2), pidfd_open(2), sched(7) for SCHED_BATCH.
  */
 #include "host_program.h"
 
@@ -11,6 +11,9 @@
 
 #include "clone_call.h"
 
+#ifndef __NR_pidfd_open
+#define __NR_pidfd_open 434
+#endif
 #ifndef CLONE_INTO_CGROUP
 #define CLONE_INTO_CGROUP 0x200000000ULL
 #endif
@@ -71,19 +74,32 @@ static long copy_into(struct child_containment *contain, const struct clone3_arg
   return result;
 }
 
+/*
+ * A copy without clone3, where CLONE_PIDFD takes the place of CLONE_PARENT_SETTID. It is opened by its number, which nobody can
+ * give up before its client hears of it. Where a filter forbids that, the child writes its number itself, for it has the page,
+ * too: only when it runs, and as it is in its own pid namespace.
+ */
+static long copy_legacy(uint64_t flags, int *pidfd) {
+  int self = (int)raw(__NR_pidfd_open, raw(__NR_getpid), 0);
+  if (self >= 0) {
+    raw(__NR_close, self);
+    long pid = raw(__NR_clone, (flags & ~(uint64_t)CLONE_PIDFD) | CLONE_PARENT_SETTID, 0, &host.shared->child, 0, 0);
+    if (pid > 0) *pidfd = (int)raw(__NR_pidfd_open, pid, 0);
+    return pid;
+  }
+  flags |= CLONE_CHILD_SETTID;
+#if defined(__x86_64__)
+  return raw(__NR_clone, flags, 0, pidfd, &host.shared->child, 0);
+#else
+  return raw(__NR_clone, flags, 0, pidfd, 0, &host.shared->child);
+#endif
+}
+
 long clone_copy(struct child_containment *contain, uint64_t flags, int *pidfd) {
   /* Of a child that is to be another's the kernel sets the exit signal itself; a relay is to hear of its own. */
   uint64_t exit_signal = host.relay ? KERNEL_SIGCHLD : 0;
   flags |= CLONE_PIDFD | (host.relay ? 0 : CLONE_PARENT);
-  if (host.legacy) {
-    /* Its own copy of the memory: the child writes its number into the shared page all the same. */
-    flags |= CLONE_CHILD_SETTID;
-#if defined(__x86_64__)
-    return raw(__NR_clone, flags | exit_signal, 0, pidfd, &host.shared->child, 0);
-#else
-    return raw(__NR_clone, flags | exit_signal, 0, pidfd, 0, &host.shared->child);
-#endif
-  }
+  if (host.legacy) return copy_legacy(flags | exit_signal, pidfd);
   struct clone3_args args = {
       .flags = flags | CLONE_CLEAR_SIGHAND | CLONE_PARENT_SETTID,
       .exit_signal = exit_signal,

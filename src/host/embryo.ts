@@ -51,7 +51,8 @@ interface Init {
  *
  * Each step is done in it with the kernel's own call, and gives its result. A step that fails throws a HostError, and leaves
  * it as usable as before. Fds are its own, by its own numbers: those from 3 up that a step opens are close-on-exec. It is
- * killed at the end of its scope (`await using`), and when this process ends, unless it has exec'ed.
+ * killed at the end of its scope (`await using`), and when this process ends, unless it has exec'ed. It starts no process
+ * before that.
  */
 export class Embryo extends Steps {
   /** Its process id, which it keeps when it execs. */
@@ -84,8 +85,14 @@ export class Embryo extends Steps {
    * Executes a program in it: it is a Child from then on. Takes what `spawn` takes; the options' steps come on top of those
    * that it has taken. Its fds that `dup2` has put somewhere stay; 0 to 2 are pipes unless put, or mentioned.
    *
+   * `contain` is as it was created with, and need not be said again. One that was created without takes "cgroup", "group", and of
+   * "auto" what of these two can be had; it stays in its cgroup where the program could not be executed. Aborted by `signal`
+   * meanwhile: nothing of the command is left.
+   *
    * @throws SpawnError: the program could not be executed. It is as usable as before, apart from steps of the options
-   * that were taken. Error ERR_INVALID_STATE: it has exec'ed, is about to, or has ended.
+   * that were taken. UnsupportedError: "keeper", "namespace" and `namespaces` are for `host.create`. TypeError
+   * ERR_OPTION_CONFLICT: it is contained by another means. AbortError. Error ERR_INVALID_STATE: it has exec'ed, is about
+   * to, or has ended.
    */
   exec<const Options extends SpawnOptions = object>(file: PathLike, options?: Options): Promise<Child<Options>>;
   exec<const Options extends SpawnOptions = object>(

@@ -227,21 +227,33 @@ for (const contain of STRICT) {
       assert.equal(child.containment?.ended.length, AWAY);
     }));
 
-  test(`${contain}: a host that is killed at any point of a creation leaves nothing of it`, async () => {
-    for (let round = 0; round < 60; round++) {
-      const host = await SpawnHost.start({ restart: false });
-      const requests = Array.from({ length: 3 }, () => host.create({ contain }));
-      // From before the first is read to after the last is answered.
-      const until = performance.now() + round * 0.02;
-      while (performance.now() < until);
-      process.kill(host.pid as number, "SIGKILL");
-      for (const result of await Promise.allSettled(requests)) {
-        if (result.status === "fulfilled") await result.value[Symbol.asyncDispose]();
-        else assert.match(result.reason.code, /ERR_HOST_ENDED|ERR_SPAWN_KILLED/);
-      }
-      await host[Symbol.asyncDispose]();
-    }
-  });
+  for (const rung of ["clone3", "clone"])
+    test(`${contain}: a host that is killed at any point of a creation leaves nothing of it (${rung})`, async () => {
+      const code = `
+        const { SpawnHost } = await import(${JSON.stringify(import.meta.resolve("brood/host"))});
+        const { takeStock } = await import(${JSON.stringify(import.meta.resolve("../helpers/leaks.js"))});
+        const contain = ${JSON.stringify(contain)};
+        await run("true", { contain });
+        const codes = new Set();
+        const compare = takeStock();
+        for (let round = 0; round < 60; round++) {
+          const host = await SpawnHost.start({ restart: false });
+          const requests = Array.from({ length: 3 }, () => host.create({ contain }));
+          // From before the first is read to after the last is answered.
+          const until = performance.now() + round * 0.02;
+          while (performance.now() < until);
+          process.kill(host.pid, "SIGKILL");
+          for (const result of await Promise.allSettled(requests)) {
+            if (result.status === "fulfilled") await result.value[Symbol.asyncDispose]();
+            else codes.add(result.reason.code);
+          }
+          await host[Symbol.asyncDispose]();
+        }
+        await compare();
+        done([...codes]);`;
+      for (const told of await inNode<string[]>(code, { env: { BROOD_CLONE: rung } }))
+        assert.match(told, /ERR_HOST_ENDED|ERR_SPAWN_KILLED/);
+    });
 
   test(`${contain}: what it had for memory is known, and what it took`, () =>
     withEmbryo({ contain }, async (embryo) => {

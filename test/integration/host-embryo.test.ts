@@ -176,6 +176,23 @@ test("unshare and setns: a host name of its own, and back into ours", async () =
   });
 });
 
+test("in a new user namespace there is no id until its map is written from outside, which is whose it is who drives it", async () => {
+  const host = await SpawnHost.start();
+  for (const contain of [false, "keeper"] as const) {
+    for (const namespaces of [["user"], []] as const) {
+      const embryo = await host.create({ contain, namespaces });
+      if (namespaces.length === 0) await embryo.unshare(["user"]);
+      await assert.rejects(embryo.setresuid(7), { code: "EINVAL", stage: "setuid" });
+      writeFileSync(`/proc/${embryo.pid}/uid_map`, `7 ${process.getuid?.()} 1\n`);
+      await embryo.setresuid(7);
+      const child = await embryo.exec("id", ["-u"]);
+      assert.equal((await child.output()).stdout, "7\n");
+      await child[Symbol.asyncDispose]();
+    }
+  }
+  await host[Symbol.asyncDispose]();
+});
+
 test("preexec runs after the options' steps and before exec, as the child's user", async () => {
   const child = await spawnAsync(childPath("report"), ["1"], {
     cwd: "/usr",
