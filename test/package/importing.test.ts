@@ -65,3 +65,25 @@ test("brood works where Node has no process.getBuiltinModule yet, as before 20.1
   assert.equal(stderr, "");
   assert.equal(stdout, "started\n");
 });
+
+test("the first spawnAsync takes what it is given, and what is ours, in the turn of its call", () => {
+  const code = `import { closeSync, openSync } from "node:fs";
+    const { spawnAsync } = await import(process.argv[1]);
+    process.chdir("/usr");
+    process.umask(0o027);
+    process.env.SAID = "before";
+    const fd = openSync("/proc/version");
+    const words = ["-c", "pwd; umask; cat; echo $SAID"];
+    const starting = spawnAsync("sh", words, { stdin: fd });
+    closeSync(fd);
+    process.chdir("/");
+    process.umask(0o022);
+    process.env.SAID = "after";
+    words[1] = "echo changed";
+    const child = await starting;
+    process.stdout.write(await child.stdout.text());`;
+  const args = ["--input-type=module", "--eval", code, import.meta.resolve("brood")];
+  const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
+  assert.equal(stderr, "");
+  assert.equal(stdout, `/usr\n0027\n${readFileSync("/proc/version", "utf8")}before\n`);
+});
