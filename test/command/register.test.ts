@@ -52,7 +52,7 @@ test("NODE_OPTIONS that are there stay in effect, quotes and all", async () => {
 
 test("in an environment of its own, and twice in one tree", async () => {
   const { stdout } = await brood(["run", "--register", "--clear-env", "--", "/usr/bin/env"]);
-  assert.match(stdout, /^NODE_OPTIONS=--import=file:\/\/\/\S*\/register\.js\n$/);
+  assert.match(stdout, /^NODE_OPTIONS=--import=file:\/\/\/\S*\/register\.mjs\n$/);
   const nested = await brood([
     "run",
     "--register",
@@ -68,7 +68,7 @@ test("in an environment of its own, and twice in one tree", async () => {
     "-c",
     "echo $NODE_OPTIONS",
   ]);
-  assert.match(nested.stdout, /^--import=file:\/\/\/\S*\/register\.js\n$/);
+  assert.match(nested.stdout, /^--import=file:\/\/\/\S*\/register\.mjs\n$/);
 });
 
 test("BROOD_REGISTER=off turns it off", async () => {
