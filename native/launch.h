@@ -29,8 +29,8 @@ enum launch_failure {
   LAUNCH_FAILED_HOST /* a spawn host refused, or can't be reached */
 };
 
-/* What to create for an input slot, named from our side: the low three bits. Above them the size of a pipe in units of 4
- * KiB; 0: as the kernel makes it. PACKETS: a socket that keeps messages apart and tells the far side who sent each, for
+/* What to create for an input slot, named from our side: the low three bits. Above them in units of 4 KiB the size
+ * of a pipe, or how much the child may write to a socket before we have read; 0: as the kernel makes it. PACKETS: a socket that keeps messages apart and tells the far side who sent each, for
  * a spawn host. */
 enum launch_input { LAUNCH_WE_READ, LAUNCH_WE_WRITE, LAUNCH_SOCKET, LAUNCH_PACKETS };
 #define LAUNCH_INPUT_KIND(input) ((input) & 7)

@@ -4,6 +4,14 @@
 #include "launch.h"
 #include "sys.h"
 
+/* A pipe's size is refused beyond the system's limit, and to a user whose pipes have taken up their budget; a socket gets no
+ * more than the limit, doubled for what the kernel keeps beside the bytes. */
+static void wish_size(int kind, int mine, int theirs, int size) {
+  if (size == 0) return;
+  if (kind == LAUNCH_SOCKET) (void)setsockopt(theirs, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+  else (void)sys_fcntl(mine, F_SETPIPE_SZ, size);
+}
+
 int launch_make_input(int32_t input, int *child, struct launch_end *ours) {
   int kind = LAUNCH_INPUT_KIND(input);
   int pair[2];
@@ -20,8 +28,7 @@ int launch_make_input(int32_t input, int *child, struct launch_end *ours) {
     errno = error;
     return -1;
   }
-  /* A wish: refused beyond the system's limit, and to a user whose pipes have taken up their budget. */
-  if (LAUNCH_INPUT_SIZE(input) > 0) (void)sys_fcntl(pair[mine], F_SETPIPE_SZ, LAUNCH_INPUT_SIZE(input));
+  wish_size(kind, pair[mine], pair[1 - mine], (int)LAUNCH_INPUT_SIZE(input));
   struct stat far;
   ours->fd = pair[mine];
   ours->far_inode = kind == LAUNCH_SOCKET && fstat(pair[1 - mine], &far) == 0 ? far.st_ino : 0;

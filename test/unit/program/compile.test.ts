@@ -157,7 +157,11 @@ test("the slots are the inputs, then the opened files, then the directory", () =
   const { ops, header, slots, program } = compileCall("tool", [], everything);
   assert.equal(header.nInputs, 2);
   assert.deepEqual(slots, [-1, -1, -1, -1, -1]);
-  assert.deepEqual([...program.inputs], [2, 1], "in order of their fds: a socket for 5, a pipe that we write for 7");
+  assert.deepEqual(
+    [...program.inputs],
+    [2 | (64 << 3), 1],
+    "in order of their fds: a socket for 5, of 256 KiB, a pipe that we write for 7",
+  );
   const [out, nothing] = ops.filter((op) => op.name === "OPEN") as [DecodedOp, DecodedOp];
   assert.deepEqual([out.a, stringOf(out.data), out.c], [2, "/tmp/out", 0o666]);
   assert.equal(out.b, constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND);
