@@ -1,6 +1,7 @@
 /* Our ends of pipes. See convert.h. */
 #include "convert.h"
 
+#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "exports.h"
@@ -183,6 +184,17 @@ napi_value export_unaligned(napi_env env, napi_callback_info info) {
   size_t length;
   begin(env, info, &call);
   return integer(env, (int32_t)((uintptr_t)memory(env, call.arguments[0], &length) % 64));
+}
+
+/* keepFreed(bytes): has malloc(3) keep that much of what is freed, in place of giving it back to the kernel and faulting it in
+ * again. As glibc does by itself when a block is freed that was mapped for its size alone (M_MMAP_THRESHOLD of mallopt(3)): of one
+ * of half the size, no page of which is ever there. Nothing happens where somebody has set these sizes, or malloc is another's. */
+napi_value export_keepFreed(napi_env env, napi_callback_info info) {
+  struct call call;
+  begin(env, info, &call);
+  void *volatile block = malloc((size_t)argument(env, &call, 0) / 2);
+  free(block);
+  return integer(env, 0);
 }
 
 /* farInode(index): the inode of a pipe's or socket's other end. */

@@ -93,6 +93,8 @@ export interface Addon {
   available(index: number): number;
   /** Gives how far from the start of a cache line of 64 bytes they begin. */
   unaligned(bytes: Uint8Array): number;
+  /** Has malloc(3) keep so many freed bytes, where nobody has said otherwise. */
+  keepFreed(bytes: number): number;
   /** Gives the inode of the other end. */
   farInode(index: number): number;
   /** `ends`: 1: it is what the child would get at clean-up, whose grace runs from now. */

@@ -42,12 +42,28 @@ class Scratch {
     const { bytes } = this;
     if (length < MUCH) return Buffer.from(bytes.subarray(0, length));
     this.#bytes = undefined;
+    countHandedOut(length);
     return length === bytes.length ? bytes : bytes.subarray(0, length);
   }
 }
 
 const scratches: Scratch[] = [];
 for (let size = CHUNK; size <= MOST_CHUNK; size *= 2) scratches.push(new Scratch(size));
+
+/** As much as V8 lets gather in array buffers before it collects them, which is freed at once then. */
+const COLLECTED = 1 << 25;
+let handedOut = 0;
+
+/**
+ * Where so much streams that V8 collects chunks, what is freed is needed again at once: malloc(3) is to keep it. It gives what is
+ * beyond 128 KiB at the top of its heap back otherwise, and a page that is faulted in costs as much as copying 16 KiB.
+ */
+function countHandedOut(bytes: number): void {
+  if (handedOut >= COLLECTED) return;
+  handedOut += bytes;
+  // Less than 32 MiB, above which malloc(3) adapts to nothing.
+  if (handedOut >= COLLECTED) addon().keepFreed(2 * COLLECTED - (1 << 16));
+}
 
 /** Memory to read into that fits what one pipe brings: twice as much when it was filled, half when most of it stayed empty. */
 export class FittingMemory {
