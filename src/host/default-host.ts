@@ -22,7 +22,7 @@ let current: Default | undefined;
 export function defaultHost(): Default {
   const identity = identityNow();
   if (current === undefined || !same(current.identity, identity)) {
-    current?.host[Symbol.dispose]();
+    current?.host.retire();
     current = start(identity);
   }
   return current;

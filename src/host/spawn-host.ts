@@ -182,6 +182,12 @@ export class SpawnHost {
     monitor().release();
   }
 
+  /** @internal Ends the host when it has served what is under way. */
+  retire(): void {
+    this.#disposed = true;
+    this.#process?.link.retire();
+  }
+
   /** Ends the host; it is reaped in the background. */
   [Symbol.dispose](): void {
     this.#disposed = true;

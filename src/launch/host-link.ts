@@ -106,6 +106,7 @@ export class HostLink implements Watcher {
   #nextId = 1;
   #ended: HostError | undefined;
   #later: NodeJS.Timeout | undefined;
+  #retired = false;
   /** Its process has ended, but not yet all that has a copy of its socket. */
   #left = false;
   /** It has ended, and had not read all that was sent. */
@@ -201,6 +202,12 @@ export class HostLink implements Watcher {
     if (this.#ended === undefined) this.#end();
   }
 
+  /** Hangs up when nothing is under way any more. */
+  retire(): void {
+    this.#retired = true;
+    if (this.#pending.size === 0) this.close();
+  }
+
   /** The host's process has ended. A child of its has a copy of its socket until it execs: that end is not waited for. */
   left(): void {
     this.#left = true;
@@ -283,6 +290,7 @@ export class HostLink implements Watcher {
       this.#monitor.release();
       asker.answered(failure, outRest);
     }
+    if (this.#retired) this.retire();
     return relayed;
   }
 

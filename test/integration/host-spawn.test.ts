@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import { inspect } from "node:util";
 import { SpawnHost } from "brood/host";
 import { childPath } from "../helpers/children.js";
+import { inNode } from "../helpers/in-node.js";
 import { stateOf } from "../helpers/processes.js";
 import { parseReport, type Report } from "../helpers/report.js";
 import { test } from "../helpers/test.js";
@@ -195,4 +196,21 @@ test("the host's socket and the fds of its requests are no child's", async () =>
     const own = readFileSync(`/proc/${host.pid}/comm`, "utf8");
     assert.equal(own, "brood-host\n");
   });
+});
+
+test("spawnAsync: a child that is under way when our user changes is started as who asked for it", async () => {
+  const users = await inNode<string[]>(
+    `const whoami = async (starting) => (await (await starting).output()).stdout;
+    const texts = [];
+    for (const contain of [false, "keeper"]) {
+      const starting = [];
+      for (const user of [0, 65534, 0]) {
+        process.seteuid(user);
+        starting.push(brood.spawnAsync("id", ["-u"], { contain }));
+      }
+      for (const one of starting) texts.push(await whoami(one));
+    }
+    done(texts);`,
+  );
+  assert.deepEqual(users, ["0\n", "65534\n", "0\n", "0\n", "65534\n", "0\n"]);
 });
