@@ -1,5 +1,6 @@
 /*
- * The spawn host's memory: what grows with the largest request, and how large it has been at most. Runs in: host, embryo.
+ * The spawn host's memory: what grows with the largest request, and how large it has been at most. Runs in: host, keeper,
+ * embryo.
  */
 #include "host_program.h"
 

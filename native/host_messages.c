@@ -1,6 +1,6 @@
 /*
- * The messages of a spawn host and of an embryo, in both directions (host.h says what they are). A packet is refused, with
- * an answer that says why, or it is a part of the message that is being put together. Runs in: host, embryo.
+ * The messages of a spawn host and of its copies, in both directions (host.h says what they are). A packet is refused, with
+ * an answer that says why, or it is a part of the message that is being put together. Runs in: host, keeper, embryo.
  *
  * unix(7), recvmsg(2), cmsg(3).
  */

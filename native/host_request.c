@@ -1,6 +1,6 @@
 /*
  * A request, once it is whole: whether it is what it says, its program made ready, and what is answered of it.
- * Runs in: host, embryo.
+ * Runs in: host, keeper, embryo.
  */
 #include "host_program.h"
 
