@@ -2,9 +2,9 @@
  * From what a launch reports to a SpawnError that says what failed, on what, and why.
  */
 
-import { accessSync } from "node:fs";
+import { accessSync, statSync } from "node:fs";
 import { SpawnError } from "../errors.js";
-import { EAGAIN, EBADF, ENOENT, EPERM, errnoName, errnoWords } from "../kernel/errno.js";
+import { EACCES, EAGAIN, EBADF, ENOENT, ENOTTY, EPERM, errnoName, errnoWords } from "../kernel/errno.js";
 import { signalName } from "../kernel/signals.js";
 import { type Subject, stageOf } from "../program/compile.js";
 import { STAGE_WORDS } from "../program/operations.js";
@@ -144,13 +144,22 @@ function childError(report: Report, plan: Plan, subjects: Subject[], sight: Sigh
   }
   const about =
     path !== undefined ? ` ${showText(path)}` : fd !== undefined ? ` ${fd}` : subject.detail ? ` ${subject.detail}` : "";
+  return failed(
+    plan,
+    stage,
+    report.errno,
+    `cannot ${STAGE_WORDS[stage]}${about}: ${errnoWords(report.errno)}${stepHint(stage, report.errno)}`,
+    {
+      path,
+      fd,
+    },
+  );
+}
+
+function stepHint(stage: Stage, errno: number): string {
   // dup3(2) says the same of both.
-  const hint =
-    stage === "dup" && report.errno === EBADF ? ", it is above the limit on open files (nofile), or its source not open" : "";
-  return failed(plan, stage, report.errno, `cannot ${STAGE_WORDS[stage]}${about}: ${errnoWords(report.errno)}${hint}`, {
-    path,
-    fd,
-  });
+  if (stage === "dup" && errno === EBADF) return ", it is above the limit on open files (nofile), or its source not open";
+  return errno === ENOTTY ? ", that fd is no terminal" : "";
 }
 
 function execError(report: Report, plan: Plan, sight: Sight): Error {
@@ -158,7 +167,8 @@ function execError(report: Report, plan: Plan, sight: Sight): Error {
   const tried = report.tried.map((errno, i) => ({ path: asString(plan.candidates[i] as Text), code: errnoName(errno) }));
   const path = plan.candidates[report.detail] ?? plan.file;
   if (report.errno !== ENOENT) {
-    const why = `cannot execute ${showText(path)}: ${errnoWords(report.errno)}`;
+    const hint = report.errno === EACCES ? accessHint(path, plan, sight) : "";
+    const why = `cannot execute ${showText(path)}: ${errnoWords(report.errno)}${hint}`;
     return failed(plan, "exec", report.errno, why, { path, candidates: tried });
   }
   const only = plan.candidates.length === 1 ? path : undefined;
@@ -187,8 +197,8 @@ function commandLineHint(plan: Plan): string {
     : "";
 }
 
-/** Whether a path of the child's is there, as far as we can see; undefined where we can't look. */
-function exists(path: Text, { setup }: Plan, sight: Sight): boolean | undefined {
+/** A path of the child's as we can look at it; undefined where we can't. */
+function visible(path: Text, { setup }: Plan, sight: Sight): string | Buffer | undefined {
   if (setup.chroot !== undefined || sight === "none") return undefined;
   const { cwd } = setup;
   let full: string | Buffer = asPath(path);
@@ -200,13 +210,32 @@ function exists(path: Text, { setup }: Plan, sight: Sight): boolean | undefined 
       Buffer.from(path),
     ]);
   }
-  if (sight === "absolute" && full[0] !== "/" && full[0] !== SLASH) return undefined;
+  return sight === "absolute" && full[0] !== "/" && full[0] !== SLASH ? undefined : full;
+}
+
+/** Whether a path of the child's is there, as far as we can see; undefined where we can't look. */
+function exists(path: Text, plan: Plan, sight: Sight): boolean | undefined {
+  const full = visible(path, plan, sight);
+  if (full === undefined) return undefined;
   try {
     accessSync(full);
     return true;
   } catch (error) {
     // Node's permission model keeps it from us.
     return (error as NodeJS.ErrnoException).code === "ERR_ACCESS_DENIED" ? undefined : false;
+  }
+}
+
+/** What stands behind EACCES, as far as we can see. */
+function accessHint(path: Text, plan: Plan, sight: Sight): string {
+  const full = visible(path, plan, sight);
+  if (full === undefined) return "";
+  try {
+    const stats = statSync(full);
+    if (stats.isDirectory()) return ", it is a directory";
+    return stats.isFile() && (stats.mode & 0o111) === 0 ? ", nobody may execute it (chmod +x)" : "";
+  } catch {
+    return "";
   }
 }
 

@@ -28,9 +28,16 @@ export const LIMITS: Record<LimitName, number> = {
   rttime: 15,
 };
 
+/** By what people bring along: the names of C, and the wish behind another. */
+const advice = (names: readonly string[]): Readonly<Record<string, string>> => ({
+  ...Object.fromEntries(names.map((name) => [`RLIMIT_${name.toUpperCase()}`, `it is called ${name}`])),
+  memory: "data bounds what each process allocates, as what it maps; memoryMax bounds all of them together",
+});
+
 export function planLimits(options: ProgramOptions): Setup["rlimits"] {
   if (options.rlimits === undefined) return [];
-  const limits = checkNames(options.rlimits, "options.rlimits", Object.keys(LIMITS), "limit");
+  const names = Object.keys(LIMITS);
+  const limits = checkNames(options.rlimits, "options.rlimits", names, "limit", advice(names));
   const plan: Setup["rlimits"] = [];
   for (const [name, value] of Object.entries(limits)) {
     if (value === undefined) continue;

@@ -140,7 +140,7 @@ function resolve(request: Request, context: Context): Source | "close" {
   if (typeof entry === "number") return parentSource(checkInteger(entry, name, 0, INT_MAX), name, context);
   if (typeof entry === "string" || entry instanceof Uint8Array) {
     if (target !== 0)
-      throw wrongValue(name, entry, `must be one of ${WORDS.join(", ")}, an fd, a stream or an object${hint(entry)}`);
+      throw wrongValue(name, entry, `must be one of ${WORDS.join(", ")}, an fd, a stream or an object${adviceOn(entry)}`);
     if (typeof entry === "string" && hint(entry) !== "") {
       throw wrongValue(name, entry, `looks like a mistyped word${hint(entry)} Pass text that is meant so as bytes`);
     }
@@ -171,6 +171,12 @@ function resolve(request: Request, context: Context): Source | "close" {
 function hint(entry: string | Uint8Array): string {
   const likely = typeof entry === "string" && /^[a-z]{3,8}$/i.test(entry) ? closest(entry, WORDS) : undefined;
   return likely === undefined ? "" : `, did you mean "${likely}"?`;
+}
+
+/** What was meant by a word that is none. */
+function adviceOn(entry: string | Uint8Array): string {
+  if (entry === "ipc") return ': there is no channel for messages, "socket" is a stream both ways';
+  return typeof entry === "string" && /[/.]/.test(entry) ? ": a file is { file }" : hint(entry);
 }
 
 /** Text to be written may hold a NUL, but not half a character. */
@@ -237,7 +243,8 @@ const WITHOUT_FD =
 /** The fd of a stream or file handle. A stream that reads, or holds data, would share it with the child. */
 function fdOf(holder: FdHolder, name: string): number {
   const fd = typeof holder.fd === "number" ? holder.fd : holder._handle?.fd;
-  if (fd === null || (fd === undefined && "fd" in holder)) throw wrongValue(name, holder, "has no open fd (yet)");
+  if (fd === null || (fd === undefined && "fd" in holder))
+    throw wrongValue(name, holder, 'has no open fd (yet): await its "open" event, or give { file }');
   if (typeof fd !== "number" && (typeof holder.pipe === "function" || typeof holder.write === "function")) {
     throw wrongValue(name, holder, `is a stream without an fd of its own, as those of children are: ${WITHOUT_FD}`);
   }

@@ -20,7 +20,12 @@ const STATUSES: [title: string, words: string[], status: number, stderr: RegExp]
   ["124 after --timeout", ["run", "--timeout", "100ms", "--", "sleep", "60"], 124, /^$/],
   ["127 not found", ["run", "--", "no-such-command"], 127, /cannot spawn "no-such-command": not found in \d+ directories/],
   ["127 not found at a path", ["run", "--", "/no/such/file"], 127, /no such file "\/no\/such\/file" \(ENOENT at exec\)/],
-  ["126 not executable", ["run", "--", "/etc/passwd"], 126, /permission denied \(EACCES at exec\)/],
+  [
+    "126 not executable",
+    ["run", "--", "/etc/passwd"],
+    126,
+    /permission denied, nobody may execute it \(chmod \+x\) \(EACCES at exec\)/,
+  ],
   [
     "125 a directory that is not there",
     ["run", "--cwd", "/nope", "--", "ls"],

@@ -104,6 +104,7 @@ test("found but not executable says more than not found, and does not end the se
   chmodSync(`${bad}/tool`, 0o644);
   const error = await failureOf("tool", { path: ["/nonexistent", bad, "/nonexistent"] });
   assert.deepEqual([error.code, error.path], ["EACCES", `${bad}/tool`]);
+  assert.match(error.message, /: permission denied, nobody may execute it \(chmod \+x\) \(EACCES at exec\)$/);
   assert.deepEqual(
     error.candidates?.map(({ code }) => code),
     ["ENOENT", "EACCES", "ENOENT"],
@@ -163,7 +164,9 @@ test("a whole command line in place of the file is told apart from a file that i
 });
 
 test("directories, trailing slashes and paths that are too long", async () => {
-  assert.equal((await failureOf("/", {})).code, "EACCES");
+  const error = await failureOf("/", {});
+  assert.equal(error.code, "EACCES");
+  assert.match(error.message, /: permission denied, it is a directory \(EACCES at exec\)$/);
   assert.equal((await failureOf("/bin/sh/", {})).code, "ENOTDIR");
   assert.equal((await failureOf(`/${"x".repeat(5000)}`, {})).code, "ENAMETOOLONG");
 });

@@ -142,7 +142,11 @@ test("a controlling terminal signals its session", async () => {
 
 test("a controlling terminal that is none is ENOTTY, and names the fd", async () => {
   const failure = { name: "SpawnError", code: "ENOTTY", errno: 25, stage: "controllingTerminal", file: "true" };
-  await assert.rejects(launch("true", [], { session: true, controllingTerminal: true }), { ...failure, fd: 0 });
+  await assert.rejects(launch("true", [], { session: true, controllingTerminal: true }), {
+    ...failure,
+    fd: 0,
+    message: /: inappropriate ioctl for device, that fd is no terminal \(ENOTTY at controllingTerminal\)$/,
+  });
   await assert.rejects(launch("true", [], { session: true, controllingTerminal: 4, fds: { 4: "ignore" } }), {
     ...failure,
     fd: 4,

@@ -81,6 +81,8 @@ const rows: Record<string, Row[]> = {
   stdout: [
     [{ stdout: "text" }, VALUE, "options.stdout must be one of pipe, ignore, inherit, close, socket"],
     [{ stdout: {} }, TYPE, "options.stdout must be a word"],
+    [{ stdout: "out.txt" }, VALUE, "an fd, a stream or an object: a file is { file }"],
+    [{ stdout: "ipc" }, VALUE, "there is no channel for messages"],
     [{ stdout: { file: "x", mode: "rw" } }, VALUE, "options.stdout.mode must be one of r, r+"],
     [{ stdout: { file: "x", mode: null } }, VALUE, "options.stdout.mode must be one of r, r+"],
     [{ stdout: { pipe: "r", size: 0 } }, RANGE, "options.stdout.size must be an integer from 1 to 2147483647"],
@@ -234,6 +236,8 @@ const rows: Record<string, Row[]> = {
     [{ rlimits: new Map([["nofile", 5]]) }, TYPE, "options.rlimits must be an object, not an instance of Map"],
     [{ rlimits: { as: 2 ** 63 } }, RANGE, "options.rlimits.as must be a bigint where it is above 2^53-1, not 92233720"],
     [{ rlimits: { nofiles: 5 } }, UNKNOWN, 'did you mean "nofile"?'],
+    [{ rlimits: { RLIMIT_NOFILE: 5 } }, UNKNOWN, "options.rlimits has no such limit: it is called nofile"],
+    [{ rlimits: { memory: 5 } }, UNKNOWN, "options.rlimits has no such limit: data bounds what each process allocates"],
     [{ rlimits: { nofile: -5 } }, RANGE, "options.rlimits.nofile must be an integer, 0 or more"],
     [{ rlimits: { nofile: "lots" } }, TYPE, "options.rlimits.nofile must be a number"],
     [{ rlimits: { nofile: { soft: 2, hard: 1 } } }, RANGE, "options.rlimits.nofile.soft must be at most the hard limit"],
