@@ -21,7 +21,7 @@ interface Call {
 
 function readCall(file: unknown, args: unknown, given: unknown): Call {
   const { options, ...rest } = readArguments<ProtocolOptions>(args, given, PROTOCOL_OPTION_NAMES);
-  return { file, args: rest.args, options: toSpawnOptions(options) };
+  return { file, args: rest.args, options: toSpawnOptions(options, file) };
 }
 
 function connect(

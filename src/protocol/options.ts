@@ -3,10 +3,12 @@
  */
 
 import { conflict, wrongType, wrongValue } from "../errors.js";
+import { facts } from "../launch/facts.js";
+import { notOpen } from "../launch/failure.js";
 import { SPAWN_OPTION_NAMES, type SpawnOptions } from "../process/options.js";
 import type { StdioEntry } from "../program/options.js";
 import { planStdio, type StdioDefaults } from "../program/stdio.js";
-import { checkFdTable, checkInteger, INT_MAX } from "../program/validate.js";
+import { checkFdTable, checkInteger, checkPath, INT_MAX } from "../program/validate.js";
 import type { ProcessProtocol } from "./interface.js";
 
 /** What one of the child's fds is: "r" we read it, "w" we write it, "rw" both, or an fd of ours. */
@@ -35,8 +37,12 @@ const ENTRIES = new Map<unknown, StdioEntry>([
 ]);
 const EXCLUDED = ["stdin", "stdout", "stderr", "fds", "stdio"] as const;
 
-/** Gives the options as spawn knows them. */
-export function toSpawnOptions({ childFDs, ...options }: ProtocolOptions): SpawnOptions {
+/**
+ * Gives the options as spawn knows them.
+ *
+ * @throws SpawnError for an fd of ours that isn't open, by the name that it has here.
+ */
+export function toSpawnOptions({ childFDs, ...options }: ProtocolOptions, file: unknown): SpawnOptions {
   if (childFDs === undefined) return options;
   for (const name of EXCLUDED) {
     if (options[name] !== undefined) throw conflict(`options.childFDs and options.${name} exclude each other`);
@@ -47,6 +53,7 @@ export function toSpawnOptions({ childFDs, ...options }: ProtocolOptions): Spawn
     const name = `options.childFDs[${fd}]`;
     const entry = typeof value === "number" ? checkInteger(value, name, 0, INT_MAX) : ENTRIES.get(value);
     if (entry === undefined) throw wrongValue(name, value, 'must be "r", "w", "rw" or an fd');
+    if (typeof entry === "number" && !facts.isOpen(entry)) throw notOpen({ file: checkPath(file, "file") }, entry, name);
     fds[fd] = entry;
   }
   return { ...options, fds };

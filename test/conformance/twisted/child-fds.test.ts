@@ -131,6 +131,11 @@ test("T1: what is wrong in a map is refused before anything exists", () => {
   ] as const) {
     assert.throws(() => spawnProcess(new Recorder(), "true", [], { childFDs } as never), { code }, JSON.stringify(childFDs));
   }
+  assert.throws(() => spawnProcess(new Recorder(), "true", [], { childFDs: { 1: 54_321 } }), {
+    name: "SpawnError",
+    fd: 54_321,
+    message: 'cannot spawn "true": options.childFDs[1] names fd 54321, which is not open (EBADF at dup)',
+  });
   for (const other of ["stdin", "stdout", "stderr", "stdio"] as const) {
     const options = { childFDs: { 1: "r" }, [other]: "ignore" } as ProtocolOptions;
     assert.throws(() => spawnProcess(new Recorder(), "true", [], options), { code: "ERR_OPTION_CONFLICT" });
