@@ -639,10 +639,21 @@ test("as an ordinary user: by each means that is to be had", () =>
         }
       }
       const refused = await host.create({ contain: "cgroup" }).catch(({ feature }) => feature);
+      // The strongest that can be had at that time.
+      const auto = { contain: "auto" };
+      const by = [];
+      for (const child of [
+        await (await host.create(auto)).exec("true"),
+        await spawnAsync("true", { ...auto, preexec: (one) => one.umask(0) }),
+        await (await host.create()).exec("true", auto),
+      ]) {
+        await child.closed;
+        by.push(child.containment.by);
+      }
       await host[Symbol.asyncDispose]();
-      done([verdicts, refused]);
+      done([verdicts, refused, by]);
       process.exit(0);`;
-    assert.deepEqual(await inNode(code, NOBODY), [[AWAY, AWAY, AWAY, AWAY], "cgroup"]);
+    assert.deepEqual(await inNode(code, NOBODY), [[AWAY, AWAY, AWAY, AWAY], "cgroup", ["keeper", "keeper", "group"]]);
     assert.deepEqual(await mark.settle(), []);
   }));
 
