@@ -91,9 +91,10 @@ test("a stream that nobody touches blocks a child that writes more than its pipe
 
 test("a pipe that is seen full again and again grows, unless its size was asked for", async () => {
   const block = 251 * 256;
+  // The last page of each write is not filled up by the next, and one that was read in part takes the place of a page.
+  const unfilled = Math.ceil((1 << 19) / block) * (4096 - (block % 4096)) + 4096;
   for (const [stdout, least, most] of [
-    // A page that has been read in part, up to the end of a chunk's memory, takes the place of one.
-    ["pipe", (1 << 19) - 4096, (1 << 19) + 2 * block],
+    ["pipe", (1 << 19) - unfilled, (1 << 19) + 2 * block],
     [{ pipe: "r", size: 65_536 }, 0, 3 * block],
     [{ pipe: "r", size: 131_072 }, 0, 4 * block],
   ] as const) {
