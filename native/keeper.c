@@ -29,13 +29,15 @@ static int killing;
 static int parent_gone;
 static struct keeper_note last; /* of the command's end, and EMPTY after it if something was left */
 static int last_pending;
+static int starved; /* there was no memory for what was said last: no event tells when there is */
 static int refused; /* in this sweep: a process that may not be signalled */
 static int hit;     /* one that may */
 
 static int say(const struct keeper_note *note) {
   if (parent_gone) return 1;
   long n = raw(__NR_sendto, fds.socket, note, sizeof *note, MSG_DONTWAIT | MSG_NOSIGNAL, 0, 0);
-  return n != -EAGAIN;
+  starved = n == -ENOBUFS || n == -ENOMEM;
+  return n != -EAGAIN && !starved;
 }
 
 static void note_result(long result) {
@@ -303,8 +305,9 @@ void keeper_keep(int pid, int pidfd) {
       if (vain > MOST_VAIN_SWEEPS && parent_gone) leave();
       pause = vain > 0 ? 10 + vain : 5;
     }
+    if (last_pending && starved && pause < 0) pause = 10;
     events[SOCKET].fd = parent_gone ? -1 : fds.socket;
-    events[SOCKET].events = last_pending ? POLLIN | POLLOUT : POLLIN;
+    events[SOCKET].events = last_pending && !starved ? POLLIN | POLLOUT : POLLIN;
     /* It has ended, and whoever traces it is told first. */
     int traced = command != 0 && events[COMMAND].revents != 0;
     if (traced && pause < 0) pause = 10;

@@ -1,9 +1,20 @@
 /*
- * A keeper, and its command, which has no exit signal, as none has until its exec:
+ * unsignalled [-]: a keeper, and its command, which has no exit signal, as none has until its exec:
  * that ends when the keeper already waits. Prints what the keeper tells, "exit CODE", or "nothing".
+ * With an argument the kernel has no memory for what the keeper says, the first times that it says it.
  *
  * Its headers and libc's can't both be included.
  */
+#include "../../native/keeper_calls.h"
+
+static int refusals;
+
+#undef raw
+#define raw(number, ...)                                     \
+  ((number) == __NR_sendto && refusals > 0 && refusals-- > 0 \
+       ? -ENOBUFS                                            \
+       : RAW_PICK(number __VA_OPT__(, ) __VA_ARGS__, RAW6, RAW5, RAW4, RAW3, RAW2, RAW1, RAW0)(number __VA_OPT__(, ) __VA_ARGS__))
+
 #include "../../native/keeper.c"
 
 int printf(const char *format, ...);
@@ -28,7 +39,9 @@ static int waits(int pid) {
   return *expected == 0;
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+  (void)argv;
+  refusals = argc > 1 ? 3 : 0;
   int pair[2], gate[2];
   struct keeper_note note;
   struct poll_fd ready;

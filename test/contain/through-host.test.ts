@@ -276,6 +276,11 @@ test("keeper: that its command was killed within the exec, when no signal would 
   assert.equal(stdout, "exit 7\n");
 });
 
+test("keeper: what the kernel has no memory for when the keeper says it, it says again", async () => {
+  const { stdout } = await run(childPath("unsignalled"), ["-"]);
+  assert.equal(stdout, "exit 7\n");
+});
+
 test("cgroup: a contained host is in it, and what it starts", () =>
   withHost({ contain: "cgroup" }, async (host) => {
     const cgroupOf = (pid: number | "self"): string => /^0::(.*)$/m.exec(readFileSync(`/proc/${pid}/cgroup`, "utf8"))?.[1] ?? "";
