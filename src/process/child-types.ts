@@ -45,14 +45,22 @@ export type ChildStdin = Writable | ChildDuplex | null;
 /** What fds 1 and 2 of a child of whatever options are for us. */
 export type ChildOutput = ChildReadable | ChildDuplex | null;
 
+/** Whether this fd is certainly said by its name: that decides, since whatever else says it, too, is refused. */
+type Says<Options, Name extends string> = Options extends { readonly [N in Name]: infer Entry }
+  ? undefined extends Entry
+    ? false
+    : true
+  : false;
+
 /** Options whose literal type is not known: they may have any of the names. */
-type IsWide<Options> = [keyof SpawnOptions] extends [keyof Options] ? true : false;
+type IsWide<Options, Name extends string> =
+  Says<Options, Name> extends true ? false : [keyof SpawnOptions] extends [keyof Options] ? true : false;
 
 /** The type of `child.stdin` for a spawn with these options. */
-export type StdinOf<Options> = IsWide<Options> extends true ? ChildStdin : StdinStream<EntryOf<Options, "stdin", 0>>;
+export type StdinOf<Options> = IsWide<Options, "stdin"> extends true ? ChildStdin : StdinStream<EntryOf<Options, "stdin", 0>>;
 /** The type of `child.stdout`. */
 export type StdoutOf<Options> =
-  IsWide<Options> extends true ? ChildOutput : StreamOf<EntryOf<Options, "stdout", 1>, ChildReadable>;
+  IsWide<Options, "stdout"> extends true ? ChildOutput : StreamOf<EntryOf<Options, "stdout", 1>, ChildReadable>;
 /** The type of `child.stderr`. */
 export type StderrOf<Options> =
-  IsWide<Options> extends true ? ChildOutput : StreamOf<EntryOf<Options, "stderr", 2>, ChildReadable>;
+  IsWide<Options, "stderr"> extends true ? ChildOutput : StreamOf<EntryOf<Options, "stderr", 2>, ChildReadable>;

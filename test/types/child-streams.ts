@@ -56,6 +56,15 @@ export function wide(options: SpawnOptions): Child {
   return child;
 }
 
+export function wideButForOne(options: SpawnOptions): void {
+  const child = spawn("cat", [], { ...options, stdin: "ignore", stdout: "pipe" });
+  same<typeof child.stdin, null>(true);
+  same<typeof child.stdout, ChildReadable>(true);
+  same<typeof child.stderr, ChildReadable | ChildDuplex | null>(true);
+  const unsure = spawn("cat", [], { ...options, stdout: options.cwd ? "pipe" : undefined });
+  same<typeof unsure.stdout, ChildReadable | ChildDuplex | null>(true);
+}
+
 export function anyChild(): Child[] {
   return [spawn("cat"), spawn("cat", [], { stdio: "ignore" }), spawn("cat", [], { stdout: "socket", timeout: 5 })];
 }
