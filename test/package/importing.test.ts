@@ -87,3 +87,36 @@ test("the first spawnAsync takes what it is given, and what is ours, in the turn
   assert.equal(stderr, "");
   assert.equal(stdout, `/usr\n0027\n${readFileSync("/proc/version", "utf8")}before\n`);
 });
+
+test("the code of hosts and of containment is read when it is first used, in the turn of that call, and once", () => {
+  const code = `import { createRequire } from "node:module";
+    import { basename } from "node:path";
+    const { cache } = createRequire("/");
+    const read = () => Object.keys(cache).map((path) => basename(path)).filter((name) => name.endsWith(".cjs")).sort();
+    const { run, spawn, spawnAsync } = await import(process.argv[1]);
+    const said = { imported: read() };
+    const child = spawn("cat");
+    child.stdin.end("through");
+    await child.stdout.text();
+    await run("true");
+    said.ran = read();
+    const starting = spawnAsync("true");
+    said.asked = read();
+    await (await starting).exited;
+    await spawn("true", { stdio: "ignore", contain: "group" }).closed;
+    said.contained = read();
+    const { SpawnHost } = await import(process.argv[2]);
+    said.same = (await (await SpawnHost.start()).spawn("true")).constructor === child.constructor;
+    process.stdout.write(JSON.stringify(said));
+    process.exit();`;
+  const args = ["--input-type=module", "--eval", code, ...["brood", "brood/host"].map((entry) => import.meta.resolve(entry))];
+  const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
+  assert.equal(stderr, "");
+  assert.deepEqual(JSON.parse(stdout), {
+    imported: [],
+    ran: [],
+    asked: ["hosts.cjs"],
+    contained: ["containment.cjs", "hosts.cjs"],
+    same: true,
+  });
+});
