@@ -76,9 +76,13 @@ class Part {
   }
 
   async #answer(question: number, kill: boolean): Promise<void> {
-    endLive(kill);
-    await terminateLive();
-    this.#monitor.native.endingAnswer(question);
+    try {
+      endLive(kill);
+      await terminateLive();
+    } finally {
+      // Also where they can't be watched any more: nobody is to wait for that.
+      this.#monitor.native.endingAnswer(question);
+    }
   }
 
   /** Asks all others; settles when they have answered, or ended, or are late. Gives whether none was. */
