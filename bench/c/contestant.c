@@ -151,6 +151,9 @@ static int channel(const char *kind, int direction, int *ours) {
   if (strcmp(kind, "pipe1m") == 0 && fcntl(pair[0], F_SETPIPE_SZ, MIB) < 0) die("F_SETPIPE_SZ");
   /* What others grow to when they find it full. */
   if (strcmp(kind, "grows") == 0 && fcntl(pair[0], F_SETPIPE_SZ, MIB / 2) < 0) die("F_SETPIPE_SZ");
+  /* What brood asks for: so much may be written before the other side has read. */
+  int size = direction == WE_READ ? MIB / 4 : MIB / 2;
+  if (strcmp(kind, "socket") == 0) setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
   fcntl(pair[mine], F_SETFL, O_NONBLOCK);
   *ours = pair[mine];
   return pair[1 - mine];

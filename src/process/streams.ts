@@ -7,6 +7,7 @@
  */
 
 import { Duplex, Readable, Writable } from "node:stream";
+import { invalidState } from "../errors.js";
 import { EPIPE, systemError } from "../kernel/errno.js";
 import { throwLater } from "../kernel/uncaught.js";
 import { type ChunkSource, Chunks, type IteratorOptions, readIteratorOptions } from "./chunks.js";
@@ -30,7 +31,8 @@ export interface ReadableHelpers {
   /**
    * Reads to the end, as UTF-8 text. A child that was killed comes to a clean end, too: `check()` tells how it ended.
    *
-   * @throws TimeoutError, AbortError, DrainError where the pipe was cut; what has come by then is lost to the caller.
+   * @throws TimeoutError, AbortError, DrainError where the pipe was cut; what has come by then is lost to the caller. Error with
+   * code ERR_INVALID_STATE: `text` or `bytes` was called before, or a loop that was left has destroyed the stream.
    */
   text(): Promise<string>;
   /** Reads to the end, as bytes. Throws as `text`. */
@@ -68,7 +70,18 @@ const helpers = {
   },
 };
 
+/** Streams of which somebody has, or will have, all. */
+const collected = new WeakSet<Readable>();
+
 async function collect(stream: Readable): Promise<Buffer> {
+  // What is left would pass for all that there was.
+  if (collected.has(stream)) throw invalidState("text() or bytes() of this stream was called before: it gives its content once");
+  if (stream.destroyed && stream.errored === null && stream.readableDidRead) {
+    throw invalidState(
+      "the stream was destroyed by who read it before, as a loop does that is left: see destroyOnReturn of iterator()",
+    );
+  }
+  collected.add(stream);
   const chunks: Buffer[] = [];
   for await (const chunk of stream) chunks.push(typeof chunk === "string" ? Buffer.from(chunk) : chunk);
   return Buffer.concat(chunks);

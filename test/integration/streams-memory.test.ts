@@ -31,10 +31,11 @@ const growth = (env?: Record<string, string>): Promise<[number, number]> =>
 
 test("malloc, told to keep what is freed, takes large blocks from its heap, as after freeing one; unless its sizes were set", async () => {
   const [before, after] = await growth();
-  assert.ok(before < 24 * MIB, `${before}`);
-  assert.ok(after >= 24 * MIB, `${after}`);
+  // Some of it may have been free at the top.
+  assert.ok(before < 20 * MIB, `${before}`);
+  assert.ok(after > 20 * MIB, `${after}`);
   const [, set] = await growth({ MALLOC_MMAP_THRESHOLD_: "131072" });
-  assert.ok(set < 24 * MIB, `${set}`);
+  assert.ok(set < 20 * MIB, `${set}`);
 });
 
 test("it is told once, when chunks of 32 MiB have been handed out; by a loop with a buffer never", async () => {

@@ -119,3 +119,33 @@ test("what a 'data' listener gets has all come when closed settles", async () =>
   await child.closed;
   assert.equal(count, 2_500_000);
 });
+
+for (const stdout of ["pipe", "socket"] as const) {
+  test(`${stdout}: text() and bytes() give a stream's content once; afterwards they say so, where they gave nothing`, async () => {
+    const child = await launch(act, ["fill", "1", "100"], { stdout });
+    const reading = child.stdout.bytes();
+    await assert.rejects(child.stdout.text(), { code: "ERR_INVALID_STATE" });
+    assert.equal((await reading).length, 100);
+    await assert.rejects(child.stdout.text(), { code: "ERR_INVALID_STATE" });
+    await child.closed;
+  });
+
+  test(`${stdout}: text() after a loop that was left says that it has destroyed the stream; what a loop has left open, it reads`, async () => {
+    const left = await launch("printf", ["one\ntwo\nthree\n"], { stdout });
+    for await (const line of left.stdout.lines()) {
+      assert.equal(line, "one");
+      break;
+    }
+    await assert.rejects(left.stdout.text(), { code: "ERR_INVALID_STATE" });
+    await left.closed;
+
+    const open = await launch("sh", ["-c", "echo one; read -r line; echo two"], { stdout });
+    for await (const chunk of open.stdout.iterator({ destroyOnReturn: false })) {
+      assert.equal(chunk.toString(), "one\n");
+      break;
+    }
+    open.stdin.end("\n");
+    assert.equal(await open.stdout.text(), "two\n");
+    await open.closed;
+  });
+}
