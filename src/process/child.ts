@@ -5,6 +5,7 @@
 
 import { inspect } from "node:util";
 import { type Containment, Tree } from "../contain/containment.js";
+import { processesOf } from "../contain/processes.js";
 import { type BroodError, type Holder, invalidState, type Outcome, type Reason } from "../errors.js";
 import { decodeExit, decodeLive, EVENT, FIELD } from "../kernel/events.js";
 import { monitor, type Watcher } from "../kernel/monitor.js";
@@ -197,9 +198,10 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
    * what a second thread does. A pause between two lines looks the same as the end of a question: look again.
    */
   waitingForInput(): WaitingProcess[] {
-    const below = this.descendants();
-    const self = this.exit === null ? [{ pid: this.pid, command: describeCommand(this) }] : [];
-    return waitingOf([...self, ...below], this.#pipes.links());
+    const pids = this.descendants().map(({ pid }) => pid);
+    if (this.exit === null) pids.unshift(this.pid);
+    const commandOf = (pid: number) => (pid === this.pid ? describeCommand(this) : processesOf([pid])[0]?.command);
+    return waitingOf(pids, this.#pipes.links(), commandOf);
   }
 
   /**

@@ -42,17 +42,21 @@ export function waitsForInput(pid: number): string | undefined {
   return isTerminal(read.file) ? "a terminal" : undefined;
 }
 
-/** Gives those of the processes that wait for a terminal, or for one of the pipes `ours`, by their names in /proc/PID/fd. */
+/**
+ * Gives those of the processes that wait for a terminal, or for one of the pipes `ours`, by their names in /proc/PID/fd. What a
+ * process is called is asked when it is seen to wait: before, it may have been what execs that.
+ */
 export function waitingOf(
-  processes: readonly { pid: number; command: string }[],
+  pids: Iterable<number>,
   ours: ReadonlyMap<string, unknown>,
+  commandOf: (pid: number) => string | undefined,
 ): WaitingProcess[] {
   const waiting: WaitingProcess[] = [];
-  for (const { pid, command } of processes) {
+  for (const pid of pids) {
     const file = readOf(pid)?.file;
-    if (file === undefined) continue;
-    if (isTerminal(file)) waiting.push({ pid, command, on: "terminal" });
-    else if (ours.has(file)) waiting.push({ pid, command, on: "pipe" });
+    if (file === undefined || !(isTerminal(file) || ours.has(file))) continue;
+    const command = commandOf(pid);
+    if (command !== undefined) waiting.push({ pid, command, on: isTerminal(file) ? "terminal" : "pipe" });
   }
   return waiting;
 }
