@@ -37,6 +37,7 @@
 #define MOST_AT_ONCE 100
 #define VICTIMS 50
 #define BATCHES 10
+#define SETTLE_MS 300
 #define MIB (1L << 20)
 
 extern char **environ;
@@ -336,6 +337,8 @@ static void task_blocked(void) {
     for (; held < step; held++)
       if (!fds) occupy(1);
       else if (open("/dev/null", O_RDONLY | O_CLOEXEC) < 0) die("open");
+    usleep(SETTLE_MS * 1000);
+    lasting(SETTLE_MS, blocked_round);
     spawned = 0;
     lasting(number("ms", 200), blocked_round);
     put("us", step, median(in_spawn, spawned));

@@ -16,6 +16,7 @@ BLOCK = 65536
 MIB = 1 << 20
 VICTIMS = 50
 BATCHES = 5
+SETTLE_MS = 300
 
 
 class Absence(Exception):
@@ -114,6 +115,8 @@ async def task_blocked(p):
     for step in steps_of(p):
         while len(held) < step:
             held.append(os.open("/dev/null", os.O_RDONLY) if p["what"] == "fds" else bytearray(b"\1") * MIB)
+        await asyncio.sleep(SETTLE_MS / 1000)
+        await repeat(SETTLE_MS, round_)
         us.clear()
         own.clear()
         await repeat(p["ms"], round_)

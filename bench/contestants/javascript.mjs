@@ -34,6 +34,7 @@ import { median } from "../harness/numbers.mjs";
 export class Absence extends Error {}
 
 const BLOCK = 65536;
+const SETTLE_MS = 300;
 /** How many children are ended in a row, and how often before it counts. */
 const VICTIMS = 50;
 const WARM_BATCHES = 4;
@@ -86,6 +87,12 @@ async function collectGarbage() {
   }
 }
 
+/** The kernel has its work with memory that has just been touched, and then the caches are cold. */
+async function settled(round) {
+  await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+  await repeat(SETTLE_MS, round);
+}
+
 /** @type {Record<string, (adapter: Adapter, parameters: any) => Promise<Record<string, number>>>} */
 const TASKS = {
   /** Spawn, exit, all pipes at their end: one at a time, and a hundred at once. */
@@ -127,6 +134,7 @@ const TASKS = {
     for (const step of stepsOf(p)) {
       if (p.what === "fds") for (; held.length < step; ) held.push(openSync("/dev/null", "r"));
       else for (; held.length < step; ) held.push(new Uint8Array(2 ** 20).fill(1));
+      await settled(round);
       stopwatch.reset();
       await repeat(p.ms, round);
       numbers[`us${step}`] = stopwatch.us;
