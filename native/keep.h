@@ -182,6 +182,16 @@ static inline int keep_heed_child(void) {
   return before.handler == (void *)1; /* SIG_IGN */
 }
 
+/*
+ * What is sent to the group of our parent must not reach a keeper. Where the command is in that group, the keeper leaves the session,
+ * too: else it would be who connects that group with the rest of the session, and where nobody else does, the kernel sends SIGHUP to all of
+ * it at the command's end, if one is stopped, and that is our parent. A command with a group of its own needs its keeper in the session:
+ * or that group would be an orphaned one, which no terminal can stop. setpgid(2), _exit(2)
+ */
+static inline void keep_leave_group(int command) {
+  if (raw(__NR_getpgid, command) != raw(__NR_getpgid, 0) || raw(__NR_setsid) < 0) raw(__NR_setpgid, 0, 0);
+}
+
 /* Runs in: child. Never returns: it becomes a keeper, or reports and exits with nothing left behind. */
 __attribute__((noreturn)) static inline void keep_main(struct child_start *start) {
   const struct child_containment *contain = start->contain;
@@ -202,9 +212,7 @@ __attribute__((noreturn)) static inline void keep_main(struct child_start *start
   /* Nobody is there, or can be told of the command, which may have started others by now. A keeper whose socket is at its end
    * ends them all; and who waits at its other end reads that there is none. */
   if (error < 0) raw(__NR_shutdown, contain->keeper, 2 /* SHUT_RDWR */);
-  /* What is sent to the group of our parent, which is the command's, must not reach its keeper. The session stays
-   * ours: or the command's own group would be an orphaned one, which no terminal can stop. */
-  raw(__NR_setpgid, 0, 0);
+  keep_leave_group((int)pid);
   error = contain->keeper == KEEPER_SOCKET
               ? raw(__NR_fcntl, KEEPER_SOCKET, KERNEL_F_SETFD, 0)
               : raw(__NR_dup3, contain->keeper, KEEPER_SOCKET, 0);

@@ -91,7 +91,7 @@ test("what is typed is read, with the terminal's echo or without it", async () =
 
 test("a change of the window's size is told by SIGWINCH; Ctrl-C interrupts", async () => {
   await using on = new OnTerminal(
-    "trap 'stty size' WINCH; trap 'echo interrupted; exit 0' INT; echo up; while :; do read -t 60; done",
+    "trap 'stty size' WINCH; trap 'echo interrupted; exit 0' INT; echo up; while :; do read -t 0.1; done",
   );
   await on.until("up");
   tcsetwinsize(on.master, { columns: 90, rows: 10 });
