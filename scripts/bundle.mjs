@@ -9,7 +9,8 @@
  *
  * Modules of Node, and those modules of ours that `PARTS` lists, are not run by the import, but when something that they
  * export is first used; ours are not even read until then, and so are files of their own. Since that is in the midst of a
- * synchronous call these are CommonJS: see docs/decisions/0024-loaded-when-used.md. To the sources they are imports as any.
+ * synchronous call these are CommonJS: see docs/decisions/0024-loaded-when-used.md
+ * and 0028-parts-read-when-used.md. To the sources they are imports as any.
  *
  * The files are named .mjs: of a .js Node looks for the package.json that tells what it is, folder by folder.
  *
