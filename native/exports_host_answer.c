@@ -5,6 +5,7 @@
 
 #include "exports.h"
 #include "exports_host.h"
+#include "exports_launch.h"
 #include "host_link.h"
 #include "orphans.h"
 #include "pidfd.h"
@@ -12,12 +13,7 @@
 
 void host_tell_failure(int32_t *out, const struct launch *launch) {
   out[1] = launch->failure;
-  out[2] = launch->error;
-  out[3] = launch->report.step;
-  out[4] = launch->report.detail;
-  out[5] = launch->signal;
-  out[6] = launch->report.n_tried;
-  for (int i = 0; i < launch->report.n_tried; i++) out[7 + i] = launch->report.tried[i];
+  launch_tell_failure(out + 2, launch);
 }
 
 /* Also one that has ended, and that somebody else in this process has reaped, or the kernel, where SIGCHLD is ignored. */

@@ -106,18 +106,19 @@ int launch_requested(napi_env env, struct call *call, int out_index, struct laun
   return 0;
 }
 
+void launch_tell_failure(int32_t *out, const struct launch *launch) {
+  out[0] = launch->error;
+  out[1] = launch->report.step;
+  out[2] = launch->report.detail;
+  out[3] = launch->signal;
+  out[4] = launch->report.n_tried;
+  for (int i = 0; i < launch->report.n_tried; i++) out[5 + i] = launch->report.tried[i];
+}
+
 int launch_told(struct launch_request *request) {
   const struct launch *launch = &request->launch;
-  int32_t *out = request->out;
   if (request->ours != request->few) free(request->ours);
-  if (launch->failure != LAUNCH_OK) {
-    out[0] = launch->error;
-    out[1] = launch->report.step;
-    out[2] = launch->report.detail;
-    out[3] = launch->signal;
-    out[4] = launch->report.n_tried;
-    for (int i = 0; i < launch->report.n_tried; i++) out[5 + i] = launch->report.tried[i];
-  }
+  if (launch->failure != LAUNCH_OK) launch_tell_failure(request->out, launch);
   return launch->failure;
 }
 

@@ -29,6 +29,9 @@ struct launch_request {
  * request->launch tells. On success its fds are the caller's. launch_told() must follow. */
 int launch_requested(napi_env env, struct call *call, int out_index, struct launch_request *request);
 
+/* Writes what is known of a failure: error, step, detail, signal, count, and an errno for each candidate. */
+void launch_tell_failure(int32_t *out, const struct launch *launch);
+
 /* Writes a failure to `out`, and frees. Returns the enum launch_failure. */
 int launch_told(struct launch_request *request);
 

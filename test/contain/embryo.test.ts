@@ -12,7 +12,7 @@ import { spawnAsync } from "brood";
 import { type CreateOptions, type Embryo, type HostOptions, SpawnHost } from "brood/host";
 import { act, lineOf } from "../helpers/act.js";
 import { childPath } from "../helpers/children.js";
-import { isBaseGone, withMark } from "../helpers/contained.js";
+import { AWAY, endTortured, isBaseGone, withMark } from "../helpers/contained.js";
 import { inNode } from "../helpers/in-node.js";
 import { runNode } from "../helpers/node.js";
 import { ended, parentOf, stateOf } from "../helpers/processes.js";
@@ -21,7 +21,6 @@ import { test } from "../helpers/test.js";
 const torture = childPath("torture");
 const STRICT = ["cgroup", "keeper", "namespace"] as const;
 const MEANS = [...STRICT, "group"] as const;
-const AWAY = 9;
 const NOBODY = { uid: 65534, gid: 65534 };
 /** Commands that have a child which a process group holds, too. */
 const PAIR = ["fork", "pause", ";", "say", "1", "two", "pause"];
@@ -100,14 +99,7 @@ for (const contain of STRICT) {
       });
       assert.equal(await lineOf(child.stdout), `${AWAY} away`);
       assert.match(readFileSync(`/proc/${child.pid}/status`, "utf8"), /^Umask:\s0070$/m);
-      assert.equal(mark.living().length, AWAY + 1);
-      assert.equal(child.descendants().length, AWAY);
-      await child.terminate();
-      assert.deepEqual(mark.living(), []);
-      assert.deepEqual(child.containment, { ...child.containment, by: contain, survivors: [] });
-      assert.equal(child.containment?.ended.length, AWAY);
-      assert.equal(child.exit?.kind === "killed" && child.exit.signal, "SIGKILL");
-      await child[Symbol.asyncDispose]();
+      await endTortured(child, contain, mark);
       await before?.isGone();
     }));
 
@@ -121,12 +113,7 @@ for (const contain of STRICT) {
         const child = await embryo.exec(torture, ["stay"], { env: mark.env, forceKillAfterDelay: 20 });
         assert.equal(child.pid, embryo.pid);
         assert.equal(await lineOf(child.stdout), `${AWAY} away`);
-        assert.equal(child.descendants().length, AWAY);
-        await child.terminate();
-        assert.deepEqual(mark.living(), []);
-        assert.deepEqual(child.containment, { ...child.containment, by: contain, survivors: [] });
-        assert.equal(child.containment?.ended.length, AWAY);
-        await child[Symbol.asyncDispose]();
+        await endTortured(child, contain, mark);
         await before.isGone();
       }),
     ));

@@ -8,11 +8,9 @@ import assert from "node:assert/strict";
 import { chmodSync, writeFileSync } from "node:fs";
 import { spawn } from "brood";
 import { childPath } from "../helpers/children.js";
-import { withMark } from "../helpers/contained.js";
+import { AWAY, withMark } from "../helpers/contained.js";
 import { TemporaryFiles } from "../helpers/files.js";
 import { test } from "../helpers/test.js";
-
-const AWAY = 9;
 
 for (const gone of [false, true]) {
   test(`a keeper that can't be executed: nothing is left of what its command has started, ${gone ? "by us, who are killed" : "and we are told"}`, () =>

@@ -7,14 +7,12 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { lineOf } from "../helpers/act.js";
 import { childPath } from "../helpers/children.js";
-import { inOtherProcess, isBaseGone, withMark } from "../helpers/contained.js";
+import { AWAY, inOtherProcess, isBaseGone, withMark } from "../helpers/contained.js";
 import { launch, launchRun } from "../helpers/launch.js";
 import { test } from "../helpers/test.js";
 
 const torture = childPath("torture");
 const MEANS = ["cgroup", "keeper", "namespace"] as const;
-/** How many the torture child starts that stay. */
-const AWAY = 9;
 
 for (const contain of MEANS) {
   test(`${contain}: the end of a scope ends everything`, () =>

@@ -12,7 +12,7 @@ import { type RunResult, run, spawnAsync } from "brood";
 import { type HostOptions, SpawnHost } from "brood/host";
 import { act, lineOf } from "../helpers/act.js";
 import { childPath } from "../helpers/children.js";
-import { withMark } from "../helpers/contained.js";
+import { AWAY, endTortured, withMark } from "../helpers/contained.js";
 import { inNode } from "../helpers/in-node.js";
 import { runNode } from "../helpers/node.js";
 import { childrenOf, ended, nameOf, ownChildren, parentOf, stateOf } from "../helpers/processes.js";
@@ -22,7 +22,6 @@ import { test } from "../helpers/test.js";
 const torture = childPath("torture");
 const MEANS = ["cgroup", "keeper", "namespace"] as const;
 const ALL = [...MEANS, "group"] as const;
-const AWAY = 9;
 const NOBODY = { uid: 65534, gid: 65534 };
 
 async function withHost(options: HostOptions, body: (host: SpawnHost) => Promise<void>): Promise<void> {
@@ -47,14 +46,7 @@ for (const contain of MEANS) {
         const child = await host.spawn(torture, ["stay"], { contain, env: mark.env, forceKillAfterDelay: 20 });
         assert.equal(await lineOf(child.stdout), `${AWAY} away`);
         await kill(host);
-        assert.equal(mark.living().length, AWAY + 1);
-        assert.equal(child.descendants().length, AWAY);
-        await child.terminate();
-        assert.deepEqual(mark.living(), []);
-        assert.deepEqual(child.containment, { ...child.containment, by: contain, survivors: [] });
-        assert.equal(child.containment?.ended.length, AWAY);
-        assert.equal(child.exit?.kind === "killed" && child.exit.signal, "SIGKILL");
-        await child[Symbol.asyncDispose]();
+        await endTortured(child, contain, mark);
       }),
     ));
 

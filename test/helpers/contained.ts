@@ -3,13 +3,17 @@
  * before the first test runs: what an environment makes once is made here.
  */
 
+import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { run, UnsupportedError } from "brood";
+import { type Child, run, UnsupportedError } from "brood";
 import { childPath } from "./children.js";
 import { Mark } from "./marked.js";
 import { runNode } from "./node.js";
 import { warm } from "./test.js";
+
+/** How many processes a torture child starts that go away from it. */
+export const AWAY = 9;
 
 /** What an environment makes once, on its first use of a cgroup: its base, and the watcher of that. */
 await warm;
@@ -25,6 +29,18 @@ export async function withMark(body: (mark: Mark) => Promise<void>): Promise<voi
   } finally {
     await mark.clean();
   }
+}
+
+/** Checks a torture child in place, ends it, and checks that nothing of it is left and that its verdict says so. */
+export async function endTortured(child: Child, contain: string, mark: Mark): Promise<void> {
+  assert.equal(mark.living().length, AWAY + 1);
+  assert.equal(child.descendants().length, AWAY);
+  await child.terminate();
+  assert.deepEqual(mark.living(), []);
+  assert.deepEqual(child.containment, { ...child.containment, by: contain, survivors: [] });
+  assert.equal(child.containment?.ended.length, AWAY);
+  assert.equal(child.exit?.kind === "killed" && child.exit.signal, "SIGKILL");
+  await child[Symbol.asyncDispose]();
 }
 
 interface Other {
