@@ -23,10 +23,22 @@ const intoOneBuffer = moved("receive", "child to parent, into one buffer", KINDS
   rows: [{ ...row, id: `into-${parameters.kind}` }],
 }));
 
+/** As much as V8 lets gather in array buffers before it collects them: memory that C takes in turn there, as if it were given away. */
+const KEPT_MIB = 32;
+const ABOVE = "its rows are those above";
+
+const kept = moved("receive", `child to parent, ${KEPT_MIB} MiB kept`, KINDS).map(({ parameters, rows: [row], ...rest }) => ({
+  ...rest,
+  parameters: { ...parameters, kept: KEPT_MIB },
+  absent: { node: ABOVE, execa: ABOVE, bun: ABOVE, asyncio: ABOVE },
+  rows: [{ ...row, id: `kept-${parameters.kind}` }],
+}));
+
 export default {
   name: "throughput",
   measurements: [
     ...moved("receive", "child to parent", { ...KINDS, ...GROWS }),
+    ...kept,
     ...intoOneBuffer,
     ...moved("send", "parent to child", KINDS),
   ],

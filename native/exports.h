@@ -13,7 +13,7 @@
   X(syncLaunch) X(syncWait) X(syncTake) X(syncIsOpen) X(syncFarInode) X(syncClose) X(syncSignal) \
   X(syncEnd)
 #define EXPORTS_PIPE(X) \
-  X(arm) X(remove) X(movedAt) X(read) X(write) X(writev) X(shutdownWrite) X(capacity) X(grow) X(available) X(unaligned) X(keepFreed) X(farInode)
+  X(arm) X(remove) X(movedAt) X(read) X(write) X(writev) X(shutdownWrite) X(grow) X(available) X(unaligned) X(keepFreed) X(farInode)
 #define EXPORTS_CAPTURE(X) X(capture) X(captureRest) X(captureTake)
 #define EXPORTS_CHILD(X) X(signal) X(signalGroup) X(watchStops) X(cleanup) X(ref) X(unref)
 #define EXPORTS_ENDING(X) \

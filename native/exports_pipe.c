@@ -133,19 +133,6 @@ napi_value export_shutdownWrite(napi_env env, napi_callback_info info) {
   return integer(env, shutdown(watch->fd, SHUT_WR) == 0 ? 0 : -errno);
 }
 
-/* capacity(index): how many bytes a pipe holds; of a socket, its receive buffer. */
-napi_value export_capacity(napi_env env, napi_callback_info info) {
-  struct call call;
-  begin(env, info, &call);
-  struct watch *watch = pipe_at(env, &call);
-  if (watch == NULL) return integer(env, -EBADF);
-  int size = fcntl(watch->fd, F_GETPIPE_SZ);
-  socklen_t length = sizeof size;
-  if (size < 0 && getsockopt(watch->fd, SOL_SOCKET, SO_RCVBUF, &size, &length) != 0)
-    return integer(env, -errno);
-  return integer(env, size);
-}
-
 /* Never less than it takes already. The kernel gives twice as much, for what it keeps beside the bytes. */
 static int grow_socket(int fd, int size) {
   int holds;

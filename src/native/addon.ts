@@ -86,7 +86,6 @@ export interface Addon {
    */
   captureTake(index: number, text: number): string | Buffer | number;
   shutdownWrite(index: number): number;
-  capacity(index: number): number;
   /** Makes a pipe, or a socket that we write to, hold that many bytes. */
   grow(index: number, size: number): number;
   /** Gives how many bytes a read would give now. */

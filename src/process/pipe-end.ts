@@ -141,11 +141,6 @@ export class PipeEnd implements Watcher {
     return `${this.kind === INPUT.socket ? "socket" : "pipe"}:[${this.#monitor.native.farInode(this.#index)}]`;
   }
 
-  /** How many bytes can be on their way when the child has exited. */
-  capacity(): number {
-    return this.#monitor.native.capacity(this.#index);
-  }
-
   /** Makes a pipe, or a socket that we write to, hold that many bytes. False: the kernel does not allow it. */
   grow(size: number): boolean {
     return this.#monitor.native.grow(this.#index, size) > 0;

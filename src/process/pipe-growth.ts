@@ -12,6 +12,8 @@ import type { PipeEnd } from "./pipe-end.js";
 
 /** What a pipe becomes. More of it would not stay in a CPU's cache between write and read. */
 export const GROWN = 1 << 19;
+/** What a socket that we write to becomes, as far as the system allows: as much as the child may write to us. */
+const GROWN_SOCKET = 1 << 20;
 /** How often it has to be full: what moves less than that has no gain. */
 const FULL_ENOUGH = 16;
 /** How many may be grown at a time in this environment: 16 MiB. */
@@ -37,7 +39,7 @@ export class Growth {
     if (this.#left === 0) return;
     this.#left = Math.max(0, this.#left - times);
     if (this.#left > 0 || grown >= MOST_GROWN) return;
-    this.#grown = this.#end.grow(GROWN);
+    this.#grown = this.#end.grow(this.#end.kind === INPUT.socket ? GROWN_SOCKET : GROWN);
     if (this.#grown) grown++;
   }
 

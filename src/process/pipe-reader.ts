@@ -2,7 +2,7 @@
  * The reading side of a pipe end: moves bytes to a sink as fast as the sink takes them.
  *
  * The end of file is a fact of the fd, not of who reads: when the child has exited, what the pipe
- * holds (at most its capacity) is moved into memory and kept for whoever reads later, so that the end
+ * holds by then is moved into memory and kept for whoever reads later, so that the end
  * is found even if nobody does.
  */
 
@@ -141,7 +141,7 @@ export class PipeReader implements Side, Reading {
   }
 
   /**
-   * The child has exited: finds the end if it is there. What is left beyond the pipe's capacity comes
+   * The child has exited: finds the end if it is there. What is written from then on comes
    * from someone else who holds the pipe, and waits for a reader.
    */
   settle(): void {
@@ -153,14 +153,14 @@ export class PipeReader implements Side, Reading {
 
   /** Moves what the pipe holds into memory, and reads once more: the end may be behind it. */
   #drain(): void {
-    let most = 0;
-    for (let taken = 0; !this.#over && taken <= most; ) {
+    let most: number | undefined;
+    for (let taken = 0; !this.#over && taken <= (most ?? 0); ) {
       const chunk = this.#readChunk();
       if (chunk === undefined) break;
       this.#kept.push(chunk);
       taken += chunk.length;
-      // Most often there is nothing but the end: what the pipe can hold is asked for only now.
-      most ||= Math.max(this.#end.capacity(), CHUNK);
+      // Most often there is nothing but the end: what else the pipe holds is asked for only now.
+      most ??= taken + Math.max(this.#end.available(), 0);
     }
   }
 

@@ -325,10 +325,10 @@ function fdSteps(setup: Setup, inputs: Inputs, writer: ProgramWriter, op: Emit):
 }
 
 /**
- * How much a child can write to a socket before we have read, in bytes, as far as net.core.wmem_max of socket(7) allows: with
- * the default of that it is twice as much as a socket holds anyway, and the two change places on a CPU half as often.
+ * How much a child can write to a socket before we have read, in bytes, as far as net.core.wmem_max of socket(7) allows: the more,
+ * the less often the two change places on a CPU. With the default of that limit it is twice as much as a socket holds anyway.
  */
-const SOCKET_SIZE = 1 << 18;
+const SOCKET_SIZE = 1 << 20;
 
 /** An input as the launcher takes it: kind, and size in units of 4 KiB. */
 function inputWord({ kind, size = kind === INPUT.socket ? SOCKET_SIZE : 0 }: Input): number {

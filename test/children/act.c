@@ -3,6 +3,7 @@
  *
  *   say FD TEXT      writes a line            fill FD COUNT   writes COUNT bytes, in order 0..250, again and again
  *   read             reads one byte of fd 0   drain           reads fd 0 to its end
+ *   fillup FD        as fill, as much as FD takes; writes how many bytes that were to fd 2
  *   count FD         reads FD to its end, writes how many bytes to fd 1
  *   ignore N         ignores a signal         on N TEXT       writes TEXT to fd 1 when the signal comes, then exits with 7
  *   raise N          a signal to itself       pause           for ever
@@ -14,6 +15,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,16 +42,34 @@ static void say(int fd, const char *text) {
   put(fd, line, (size_t)snprintf(line, sizeof line, "%s\n", text));
 }
 
+static void say_number(int fd, long number) {
+  char text[32];
+  snprintf(text, sizeof text, "%ld", number);
+  say(fd, text);
+}
+
 static void on_signal(int number) {
   put(1, words[number], strlen(words[number]));
   _exit(7);
 }
 
+/* What is written, in order. */
+static char block[251 * 256];
+
 static void fill(int fd, long count) {
-  static char block[251 * 256];
-  for (size_t i = 0; i < sizeof block; i++) block[i] = (char)(i % 251);
   for (; count > 0; count -= (long)sizeof block)
     put(fd, block, count < (long)sizeof block ? (size_t)count : sizeof block);
+}
+
+/* Leaves the file, which others may have, as it was. */
+static long fill_up(int fd) {
+  int flags = fcntl(fd, F_GETFL);
+  long total = 0;
+  ssize_t n;
+  fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+  for (size_t at; at = (size_t)total % sizeof block, (n = write(fd, block + at, sizeof block - at)) > 0;) total += n;
+  fcntl(fd, F_SETFL, flags);
+  return total;
 }
 
 static long count(int fd) {
@@ -67,11 +87,12 @@ int main(int argc, char **argv) {
   static const struct {
     const char *name;
     int operands;
-  } commands[] = {{"say", 2},  {"fill", 2},  {"read", 0},  {"drain", 0}, {"count", 1},   {"ignore", 1},
-                  {"on", 2},   {"raise", 1}, {"pause", 0}, {"touch", 1}, {"uid", 1},     {"close", 1},
+  } commands[] = {{"say", 2},  {"fill", 2},  {"fillup", 1}, {"read", 0},  {"drain", 0}, {"count", 1},
+                  {"ignore", 1}, {"on", 2},   {"raise", 1}, {"pause", 0}, {"touch", 1}, {"uid", 1},     {"close", 1},
                   {"exit", 1}, {"fork", 0},  {";", 0},     {"reap", 0},  {"traceme", 0},
                   {"setsid", 0}, {"setpgid", 0}};
   int forked = 0;
+  for (size_t i = 0; i < sizeof block; i++) block[i] = (char)(i % 251);
   for (int i = 1; i < argc; i++) {
     const char *name = argv[i];
     size_t c = 0;
@@ -89,11 +110,8 @@ int main(int argc, char **argv) {
     else if (!strcmp(name, "fill")) fill(n, atol(two));
     else if (!strcmp(name, "read")) while (read(0, &byte, 1) < 0 && errno == EINTR) {}
     else if (!strcmp(name, "drain")) count(0);
-    else if (!strcmp(name, "count")) {
-      char text[32];
-      snprintf(text, sizeof text, "%ld", count(n));
-      say(1, text);
-    }
+    else if (!strcmp(name, "fillup")) say_number(2, fill_up(n));
+    else if (!strcmp(name, "count")) say_number(1, count(n));
     else if (!strcmp(name, "ignore")) signal(n, SIG_IGN);
     else if (!strcmp(name, "on")) {
       snprintf(words[n & 63], sizeof words[0], "%s\n", two);

@@ -86,6 +86,15 @@ test("an unread socket doesn't keep closed from settling, and loses nothing", as
   assert.ok((await child.stdout.bytes()).equals(filling(100_000)));
 });
 
+test("nor does one that holds as much as a socket takes, more than a receive buffer", async () => {
+  for (const stdout of ["socket", "pipe", { pipe: "r", size: 2 ** 20 }] as const) {
+    const child = await launch(act, ["fillup", "1"], { stdout });
+    await child.closed;
+    const written = Number(await child.stderr.text());
+    assert.ok((await child.stdout.bytes()).equals(filling(written)), `${written} bytes`);
+  }
+});
+
 test("a stream that was touched, or paused half-way, is read late without loss", async () => {
   const child = await launch(act, ["fill", "1", "65536"]);
   const { stdout } = child;
