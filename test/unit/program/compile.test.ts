@@ -159,8 +159,8 @@ test("the slots are the inputs, then the opened files, then the directory", () =
   assert.deepEqual(slots, [-1, -1, -1, -1, -1]);
   assert.deepEqual(
     [...program.inputs],
-    [2 | (64 << 3), 1],
-    "in order of their fds: a socket for 5, of 256 KiB, a pipe that we write for 7",
+    [2 | (256 << 3), 1],
+    "in order of their fds: a socket for 5, of 1 MiB, a pipe that we write for 7",
   );
   const [out, nothing] = ops.filter((op) => op.name === "OPEN") as [DecodedOp, DecodedOp];
   assert.deepEqual([out.a, stringOf(out.data), out.c], [2, "/tmp/out", 0o666]);
