@@ -220,7 +220,11 @@ for (const contain of STRICT) {
         const { SpawnHost } = await import(${JSON.stringify(import.meta.resolve("brood/host"))});
         const { takeStock } = await import(${JSON.stringify(import.meta.resolve("../helpers/leaks.js"))});
         const contain = ${JSON.stringify(contain)};
+        await run("true");
+        const warm = takeStock();
         await run("true", { contain });
+        // The base of cgroups and its watcher stay. A keeper is gone a moment after its command.
+        if (contain !== "cgroup") await warm();
         const codes = new Set();
         const compare = takeStock();
         for (let round = 0; round < 60; round++) {

@@ -15,11 +15,12 @@ import { warm } from "./test.js";
 /** How many processes a torture child starts that go away from it. */
 export const AWAY = 9;
 
-/** What an environment makes once, on its first use of a cgroup: its base, and the watcher of that. */
+/** What an environment makes once, on its first use of a cgroup: its base, and the watcher of that; for limits another. */
 await warm;
-await run("true", { contain: "cgroup" }).catch((error: Error) => {
-  if (!(error instanceof UnsupportedError)) throw error;
-});
+for (const limits of [{}, { pidsMax: 100 }])
+  await run("true", { contain: "cgroup", ...limits }).catch((error: Error) => {
+    if (!(error instanceof UnsupportedError)) throw error;
+  });
 
 /** Runs a test with a mark; whatever carries it afterwards is ended. */
 export async function withMark(body: (mark: Mark) => Promise<void>): Promise<void> {
