@@ -45,7 +45,7 @@ if (kernel === undefined) throw new Error("which kernel? node scripts/kernel.mjs
 const root = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "");
 const ARCHES = {
   x64: { emulator: "qemu-system-x86_64", machine: ["-cpu", "max"], console: "ttyS0" },
-  arm64: { emulator: "qemu-system-aarch64", machine: ["-machine", "virt", "-cpu", "cortex-a72"], console: "ttyAMA0" },
+  arm64: { emulator: "qemu-system-aarch64", machine: ["-machine", "virt", "-cpu", "cortex-a76"], console: "ttyAMA0" },
 };
 const arch = ARCHES[values.arch];
 const scratch = mkdtempSync(join(tmpdir(), "kernel-"));
