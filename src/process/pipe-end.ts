@@ -48,7 +48,8 @@ export class PipeEnd implements Watcher {
   writing: Side | undefined;
   readonly #monitor: Monitor;
   readonly #index: number;
-  readonly #context: AsyncResource;
+  /** The async context in which the child was spawned. */
+  readonly context: AsyncResource;
   readonly #onClosed: () => void;
   #armed = false;
   #looksAgain = false;
@@ -63,7 +64,7 @@ export class PipeEnd implements Watcher {
     this.#index = index;
     this.target = target;
     this.kind = kind;
-    this.#context = context;
+    this.context = context;
     this.#onClosed = onClosed;
     monitor.watch(index, this);
   }
@@ -98,7 +99,7 @@ export class PipeEnd implements Watcher {
       setImmediate(() => {
         this.#looksAgain = false;
         this.arm();
-        this.inContext(() => this.#ready(READABLE | WRITABLE));
+        this.context.runInAsyncScope(this.#ready, this, READABLE | WRITABLE);
       });
     }
   }
@@ -151,22 +152,17 @@ export class PipeEnd implements Watcher {
     return this.#monitor.native.available(this.#index);
   }
 
-  /** Runs a function in the async context in which the child was spawned. */
-  inContext<Result>(run: () => Result): Result {
-    return this.#context.runInAsyncScope(run);
-  }
-
   onEvent(events: Float64Array, base: number): void {
     if (events[base + FIELD.type] === EVENT.captured) {
       this.reading?.onCaptured?.(events[base + FIELD.status] as number, ofPerformance(events[base + FIELD.utime] as number));
       return;
     }
     const mask = events[base + FIELD.code] as number;
-    this.#context.runInAsyncScope(this.#ready, this, mask);
+    this.context.runInAsyncScope(this.#ready, this, mask);
   }
 
   onFailure(error: Error): void {
-    this.#context.runInAsyncScope(() => {
+    this.context.runInAsyncScope(() => {
       this.reading?.onFailure(error);
       this.writing?.onFailure(error);
     });

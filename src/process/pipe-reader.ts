@@ -6,6 +6,7 @@
  * is found even if nobody does.
  */
 
+import type { AsyncResource } from "node:async_hooks";
 import { invalidState } from "../errors.js";
 import { EAGAIN, ECONNRESET, systemError } from "../kernel/errno.js";
 import type { PipeEnd, Side } from "./pipe-end.js";
@@ -80,9 +81,9 @@ export class PipeReader implements Side, Reading {
     end.reading = this;
   }
 
-  /** Runs a function in the async context in which the child was spawned. */
-  inContext<Result>(run: () => Result): Result {
-    return this.#end.inContext(run);
+  /** The async context in which the child was spawned. */
+  get context(): AsyncResource {
+    return this.#end.context;
   }
 
   /** Whether the end of the pipe was seen, or it was cut. */
@@ -248,7 +249,7 @@ export class PipeReader implements Side, Reading {
     setImmediate(() => {
       this.#turnQueued = false;
       this.#takenNow = 0;
-      this.#end.inContext(() => this.#pump());
+      this.context.runInAsyncScope(this.#pump, this);
     });
   }
 

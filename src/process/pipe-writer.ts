@@ -2,17 +2,20 @@
  * The writing side of a pipe end: one chunk at a time, or several that have gathered, told when all is in the pipe.
  */
 
+import type { AsyncResource } from "node:async_hooks";
 import { EAGAIN, ECONNRESET, EPIPE, systemError } from "../kernel/errno.js";
-import { guarded } from "../kernel/uncaught.js";
+import { throwLater } from "../kernel/uncaught.js";
 import type { PipeEnd, Side } from "./pipe-end.js";
 import { Growth } from "./pipe-growth.js";
 
 type Done = (error?: Error | null) => void;
 
+const NONE: readonly Uint8Array[] = [];
+
 export class PipeWriter implements Side {
   readonly #end: PipeEnd;
   readonly #growth: Growth;
-  #chunks: readonly Uint8Array[] = [];
+  #chunks: readonly Uint8Array[] = NONE;
   /** The first of them that is not in the pipe, and how much of it is. */
   #next = 0;
   #offset = 0;
@@ -32,9 +35,9 @@ export class PipeWriter implements Side {
     return this.#closed;
   }
 
-  /** Runs a function in the async context in which the child was spawned. */
-  inContext<Result>(run: () => Result): Result {
-    return this.#end.inContext(run);
+  /** The async context in which the child was spawned. */
+  get context(): AsyncResource {
+    return this.#end.context;
   }
 
   /** Whether chunks are on their way. */
@@ -136,9 +139,14 @@ export class PipeWriter implements Side {
   #finish(error: Error | null): void {
     const done = this.#done;
     this.#done = undefined;
-    this.#chunks = [];
+    this.#chunks = NONE;
     this.#remaining = 0;
-    // It may run a user's callback, at once.
-    if (done !== undefined) guarded(() => done(error));
+    if (done === undefined) return;
+    try {
+      // It may run a user's callback, at once.
+      done(error);
+    } catch (thrown) {
+      throwLater(thrown);
+    }
   }
 }

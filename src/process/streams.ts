@@ -271,7 +271,7 @@ export class PipeReadable extends fedBy(Readable) {
   }
 
   override emit(event: string | symbol, ...args: unknown[]): boolean {
-    return this.#reader.inContext(() => super.emit(event, ...args));
+    return this.#reader.context.runInAsyncScope(super.emit, this, event, ...args);
   }
 
   override _destroy(error: Error | null, done: WriteDone): void {
@@ -309,16 +309,16 @@ export class PipeWritable extends Writable {
   }
 
   override emit(event: string | symbol, ...args: unknown[]): boolean {
-    return this.#writer.inContext(() => super.emit(event, ...args));
+    return this.#writer.context.runInAsyncScope(super.emit, this, event, ...args);
   }
 
   override _write(chunk: Buffer, _encoding: string, done: WriteDone): void {
-    this.#writer.inContext(() => this.#writer.write([chunk], done));
+    this.#writer.context.runInAsyncScope(this.#writer.write, this.#writer, [chunk], done);
   }
 
   override _writev(gathered: { chunk: Buffer }[], done: WriteDone): void {
     const chunks = gathered.map(({ chunk }) => chunk);
-    this.#writer.inContext(() => this.#writer.write(chunks, done));
+    this.#writer.context.runInAsyncScope(this.#writer.write, this.#writer, chunks, done);
   }
 
   override _final(done: WriteDone): void {
@@ -354,23 +354,22 @@ export class PipeDuplex extends fedBy(Duplex) {
   }
 
   override emit(event: string | symbol, ...args: unknown[]): boolean {
-    return this.#writer.inContext(() => super.emit(event, ...args));
+    return this.#writer.context.runInAsyncScope(super.emit, this, event, ...args);
   }
 
   override _write(chunk: Buffer, _encoding: string, done: WriteDone): void {
-    this.#writer.inContext(() =>
-      this.#writer.write([chunk], (error) => {
-        if (!error || this.readableEnded || this.destroyed) {
-          done(error);
-          return;
-        }
-        // The error destroys the stream: what the child sent before it went is to be read first.
-        this.#failWrite = () => {
-          this.#failWrite = undefined;
-          done(error);
-        };
-      }),
-    );
+    const finish = (error?: Error | null): void => {
+      if (!error || this.readableEnded || this.destroyed) {
+        done(error);
+        return;
+      }
+      // The error destroys the stream: what the child sent before it went is to be read first.
+      this.#failWrite = () => {
+        this.#failWrite = undefined;
+        done(error);
+      };
+    };
+    this.#writer.context.runInAsyncScope(this.#writer.write, this.#writer, [chunk], finish);
   }
 
   override _final(done: WriteDone): void {
