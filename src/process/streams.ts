@@ -58,18 +58,6 @@ export interface ChildDuplex extends Duplex, ReadableHelpers {
   iterator: Iterate;
 }
 
-const helpers = {
-  lines(this: ChildReadable): AsyncIterableIterator<string> {
-    return linesOf(() => this.iterator({ buffer: aligned(CHUNK) }));
-  },
-  async text(this: Readable): Promise<string> {
-    return (await collect(this)).toString();
-  },
-  bytes(this: Readable): Promise<Buffer> {
-    return collect(this);
-  },
-};
-
 /** Streams of which somebody has, or will have, all. */
 const collected = new WeakSet<Readable>();
 
@@ -219,7 +207,7 @@ const SINK = Symbol("sink");
 type Constructor<Instance> = new (...options: any[]) => Instance;
 
 /** What `fedBy` adds. */
-interface Fed {
+interface Fed extends ReadableHelpers {
   /** Not there yet while the base class is being made. */
   [SINK]: StreamSink | undefined;
   [Symbol.asyncIterator](): Chunks;
@@ -248,6 +236,18 @@ function fedBy<Base extends Constructor<Readable>>(base: Base): Base & Construct
 
     override iterator(options: IteratorOptions = {}): Chunks {
       return new Chunks(this, this[SINK] as StreamSink, readIteratorOptions(options));
+    }
+
+    lines(): AsyncIterableIterator<string> {
+      return linesOf(() => this.iterator({ buffer: aligned(CHUNK) }));
+    }
+
+    async text(): Promise<string> {
+      return (await collect(this)).toString();
+    }
+
+    bytes(): Promise<Buffer> {
+      return collect(this);
     }
   }
   Object.defineProperty(FedStream.prototype, "readableDidRead", {
@@ -390,7 +390,7 @@ export function makeStream(
   reader: PipeReader | undefined,
   writer: PipeWriter | undefined,
 ): ChildReadable | Writable | ChildDuplex {
-  if (reader !== undefined && writer !== undefined) return Object.assign(new PipeDuplex(reader, writer), helpers);
-  if (reader !== undefined) return Object.assign(new PipeReadable(reader), helpers);
+  if (reader !== undefined && writer !== undefined) return new PipeDuplex(reader, writer);
+  if (reader !== undefined) return new PipeReadable(reader);
   return new PipeWritable(writer as PipeWriter);
 }
