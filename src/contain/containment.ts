@@ -101,6 +101,11 @@ export class Tree {
   }
 }
 
+/** Gives the tree of a command that nothing contains. */
+export function treeOf(pid: number | undefined): Tree {
+  return new Tree(pid);
+}
+
 /** A command that is contained. */
 export abstract class Containment extends Tree {
   declare readonly pid: number;

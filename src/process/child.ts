@@ -3,8 +3,8 @@
  * events alone; see docs/architecture.md, "The life of an exit".
  */
 
-import { inspect } from "node:util";
-import { type Containment, Tree } from "../contain/containment.js";
+import type * as util from "node:util";
+import { type Containment, type Tree, treeOf } from "../contain/containment.js";
 import { processesOf } from "../contain/processes.js";
 import { type BroodError, type Holder, invalidState, type Outcome, type Reason } from "../errors.js";
 import { decodeExit, decodeLive, EVENT, FIELD } from "../kernel/events.js";
@@ -23,6 +23,11 @@ import { LoopHold } from "./loop-hold.js";
 import type { Life, SpawnOptions } from "./options.js";
 import { type Collected, collectOutput, type OutputOptions } from "./output.js";
 import { type WaitingProcess, waitingOf } from "./waits-for-input.js";
+
+/** Its registered name will do: this class is made when brood is imported, and `node:util` is not to be loaded for it. */
+const inspect: Pick<typeof util.inspect, "custom"> = {
+  custom: Symbol.for("nodejs.util.inspect.custom") as typeof util.inspect.custom,
+};
 
 /** What a child is made from. */
 export interface ChildInit {
@@ -324,7 +329,7 @@ class ChildWith<Stdin, Stdout, Stderr> implements Watcher {
   }
 
   get #tree(): Tree {
-    return this.#containment ?? new Tree(this.exit === null ? this.pid : undefined);
+    return this.#containment ?? treeOf(this.exit === null ? this.pid : undefined);
   }
 }
 

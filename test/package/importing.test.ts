@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { test } from "../helpers/test.js";
 
 const { exports } = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8")) as {
@@ -88,14 +91,26 @@ test("the first spawnAsync takes what it is given, and what is ours, in the turn
   assert.equal(stdout, `/usr\n0027\n${readFileSync("/proc/version", "utf8")}before\n`);
 });
 
-test("the code of hosts and of containment is read when it is first used, in the turn of that call, and once", () => {
-  const code = `import { createRequire } from "node:module";
-    import { basename } from "node:path";
-    const { cache } = createRequire("/");
-    const read = () => Object.keys(cache).map((path) => basename(path)).filter((name) => name.endsWith(".cjs")).sort();
-    const { run, spawn, spawnAsync } = await import(process.argv[1]);
+/** What a process does that imports brood by `argv[1]`, and brood/host by `argv[2]`: what it says as JSON. */
+const saidBy = (code: string): unknown => {
+  const args = ["--input-type=module", "--eval", code, ...["brood", "brood/host"].map((entry) => import.meta.resolve(entry))];
+  const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
+  assert.equal(stderr, "");
+  return JSON.parse(stdout);
+};
+
+/** `read()` gives which files of brood's have been read beside the one that was imported. */
+const READ = `import { createRequire } from "node:module";
+  import { basename } from "node:path";
+  const { cache } = createRequire("/");
+  const read = () => Object.keys(cache).map((path) => /^(w+)-.*.cjs$/.exec(basename(path))?.[1]).filter(Boolean).sort();`;
+
+test("what a child needs is read by the first call, other code when it is first used, in the turn of that call, and once", () => {
+  const code = `${READ}
+    const { Monitor, run, runSync, spawn, spawnAsync } = await import(process.argv[1]);
     const said = { imported: read() };
     const child = spawn("cat");
+    said.spawned = read();
     child.stdin.end("through");
     await child.stdout.text();
     await run("true");
@@ -105,18 +120,132 @@ test("the code of hosts and of containment is read when it is first used, in the
     await (await starting).exited;
     await spawn("true", { stdio: "ignore", contain: "group" }).closed;
     said.contained = read();
+    runSync("true");
+    said.inSync = read();
+    Monitor.default.watch(process.pid)[Symbol.dispose]();
+    said.watched = read();
+    // As those do who load a changed program again.
+    for (const path of Object.keys(cache)) delete cache[path];
     const { SpawnHost } = await import(process.argv[2]);
     said.same = (await (await SpawnHost.start()).spawn("true")).constructor === child.constructor;
+    said.again = read();
     process.stdout.write(JSON.stringify(said));
     process.exit();`;
-  const args = ["--input-type=module", "--eval", code, ...["brood", "brood/host"].map((entry) => import.meta.resolve(entry))];
-  const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
-  assert.equal(stderr, "");
-  assert.deepEqual(JSON.parse(stdout), {
+  assert.deepEqual(saidBy(code), {
     imported: [],
-    ran: [],
-    asked: ["hosts.cjs"],
-    contained: ["containment.cjs", "hosts.cjs"],
+    spawned: ["engine"],
+    ran: ["engine"],
+    asked: ["engine", "hosts"],
+    contained: ["containment", "engine", "hosts"],
+    inSync: ["containment", "engine", "hosts", "sync"],
+    watched: ["containment", "engine", "hosts", "sync", "watching"],
     same: true,
+    again: [],
   });
+});
+
+/** `fill()` leaves no fd, `free()` gives them back. */
+const FILL = `import { closeSync, openSync } from "node:fs";
+  const held = [];
+  const fill = () => {
+    try { for (;;) held.push(openSync("/dev/null")); }
+    catch (error) { if (error.code !== "EMFILE") throw error; }
+  };
+  const free = () => held.splice(0).forEach((fd) => closeSync(fd));`;
+
+test("without an fd to read it by the first call says so, and the next one works", () => {
+  const code = `${READ} ${FILL}
+    const { Monitor, installSignalCleanup, run, runSync, spawn, spawnAsync } = await import(process.argv[1]);
+    const uses = { spawn: () => spawn("true"), runSync: () => runSync("true"), Monitor: () => Monitor.default, installSignalCleanup };
+    const said = {};
+    const tell = (name, error) => (said[name] = [error.name, error.code, error.feature, error.message.replace(/'.*'/, "FILE")].join("|"));
+    fill();
+    for (const [name, use] of Object.entries(uses)) try { use(); } catch (error) { tell(name, error); }
+    // These never throw.
+    const promises = { run: run("true"), spawnAsync: spawnAsync("true") };
+    for (const [name, promise] of Object.entries(promises)) await promise.catch((error) => tell(name, error));
+    said.read = read();
+    free();
+    said.ran = (await run("echo", ["then"])).stdout;
+    process.stdout.write(JSON.stringify(said));
+    process.exit();`;
+  const error =
+    "UnsupportedError|ERR_UNSUPPORTED|package|cannot read a file of brood's that is needed now: EMFILE: too many open files, open FILE";
+  const names = ["spawn", "runSync", "Monitor", "installSignalCleanup", "run", "spawnAsync"];
+  assert.deepEqual(saidBy(code), { ...Object.fromEntries(names.map((name) => [name, error])), read: [], ran: "then\n" });
+});
+
+test("a child that is there needs no file any more: its streams, its end by force, its errors", () => {
+  const code = `${FILL}
+    const { run, spawn } = await import(process.argv[1]);
+    const cat = spawn("cat");
+    const stubborn = spawn("sh", ["-c", "trap '' TERM; echo ready; while :; do sleep 1; done"], { forceKillAfterDelay: 10 });
+    const failing = run("sh", ["-c", "read line; exit 3"], { input: "go\\n" }).catch(({ name, exit }) => [name, exit.code]);
+    for await (const chunk of stubborn.stdout) break;
+    fill();
+    cat.stdin.end("through");
+    const said = { text: await cat.stdout.text(), stubborn: (await stubborn.terminate()).signal };
+    said.failed = await failing;
+    try { spawn("true", { stdio: "ignore" }); said.more = "started"; } catch (error) { said.more = [error.name, error.code]; }
+    process.stdout.write(JSON.stringify(said));
+    process.exit();`;
+  assert.deepEqual(saidBy(code), {
+    text: "through",
+    stubborn: "SIGKILL",
+    failed: ["ExitError", 3],
+    more: ["SpawnError", "EMFILE"],
+  });
+});
+
+test("a package that was moved away since it was imported is an error that says so, and works when it is back", () => {
+  const root = fileURLToPath(new URL("../../../", import.meta.url));
+  const place = mkdtempSync(join(tmpdir(), "brood-moved-"));
+  try {
+    for (const name of ["package.json", "dist/bundle", "prebuilds"])
+      cpSync(join(root, name), join(place, "package", name), { recursive: true });
+    const code = `import { mkdirSync, renameSync, rmdirSync } from "node:fs";
+      const { run } = await import(${JSON.stringify(join(place, "package/dist/bundle/index.mjs"))});
+      process.chdir(${JSON.stringify(place)});
+      renameSync("package", "elsewhere");
+      const said = { away: await run("true").catch(({ name, feature, message }) => [name, feature, message.split("\\n")[0]]) };
+      renameSync("elsewhere", "package");
+      // Nor is our directory needed for it.
+      mkdirSync("gone");
+      process.chdir("gone");
+      rmdirSync(${JSON.stringify(join(place, "gone"))});
+      said.back = (await run("echo", ["back"])).stdout;
+      process.stdout.write(JSON.stringify(said));`;
+    const { away, back } = saidBy(code) as { away: string[]; back: string };
+    const [name, feature, message] = away;
+    assert.deepEqual([name, feature, back], ["UnsupportedError", "package", "back\n"]);
+    assert.match(message ?? "", /^cannot read a file of brood's that is needed now: Cannot find module '.*engine-\w+\.cjs'$/);
+  } finally {
+    rmSync(place, { recursive: true });
+  }
+});
+
+test("every entry exports what its module does: the same names, and functions that are declared alike", () => {
+  const names = ["index", ...entries.filter((entry) => entry !== "brood").map((entry) => entry.replace("brood/", ""))];
+  const pairs = names.map((name) =>
+    [`dist/${name}.js`, `dist/bundle/${name}.mjs`].map((path) => new URL(`../../../${path}`, import.meta.url).href),
+  );
+  const code = `const shape = (value) => [typeof value, value.name, value.length].join();
+    const shapes = (module) => Object.fromEntries(Object.entries(module).map(([name, value]) => [name, shape(value)]));
+    const said = [];
+    for (const pair of ${JSON.stringify(pairs)}) said.push((await Promise.all(pair.map((url) => import(url)))).map(shapes));
+    process.stdout.write(JSON.stringify(said));`;
+  const shapes = saidBy(code) as [object, object][];
+  assert.equal(shapes.length, names.length);
+  for (const [i, [module, bundled]] of shapes.entries()) assert.deepEqual(bundled, module, names[i]);
+});
+
+test("stack traces name the functions that they go through", () => {
+  const { stack } = saidBy(`const { spawn } = await import(process.argv[1]);
+    try { spawn("true", { cwd: 1.5 }); } catch ({ stack }) { process.stdout.write(JSON.stringify({ stack })); }`) as {
+    stack: string;
+  };
+  const frames = stack.split("\n").filter((line) => line.includes("/dist/bundle/"));
+  const of = (file: RegExp) => frames.filter((line) => file.test(line)).map((line) => /at (?:new )?(\S+) \(/.exec(line)?.[1]);
+  assert.deepEqual(of(/index\.mjs/), ["outOfRange", "spawn"]);
+  assert.deepEqual(of(/engine-\w+\.cjs/).slice(-4), ["plan", "prepareParts", "start", "spawn"]);
 });
