@@ -3,8 +3,8 @@
  * unpacked kernel package (boot/vmlinuz-*, lib/modules/*, 9p and overlay among its modules). The machine sees this one's files,
  * and writes to memory alone. It has cgroup v2 with the controllers memory, pids and cpu; `--hybrid` mounts it where
  * systemd's hybrid hierarchy has it. `--run FILE` runs a shell script instead of tests. For another architecture:
- * `--arch arm64 --root DIR`, where DIR holds a system of it with Node, and this tree, built for it, at the same path
- * (`make -C native ARCH=arm64 CC=aarch64-linux-gnu-gcc all faults`, and test/children the same).
+ * `--arch arm64 --root DIR`, where DIR holds a system of it with Node, accounts, mount(8) and python3, and this tree, built for
+ * it, at the same path (`make -C native ARCH=arm64 CC=aarch64-linux-gnu-gcc all faults`, and test/children the same).
  *
  * Needs qemu's system emulator, a static busybox (in the root, at --busybox), and cpio. Emulated, everything takes some ten
  * times as long.
