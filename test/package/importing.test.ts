@@ -249,3 +249,16 @@ test("stack traces name the functions that they go through", () => {
   assert.deepEqual(of(/index\.mjs/), ["outOfRange", "spawn"]);
   assert.deepEqual(of(/engine-\w+\.cjs/).slice(-4), ["plan", "prepareParts", "start", "spawn"]);
 });
+
+test("brood can be required where Node requires modules, and is the one that is imported", () => {
+  const code = `import { createRequire } from "node:module";
+    import { fileURLToPath } from "node:url";
+    const said = await import(process.argv[1]).then((brood) => {
+      try { return createRequire("/")(fileURLToPath(process.argv[1])).spawn === brood.spawn; } catch (error) { return error.code; }
+    });
+    console.log(said);`;
+  const args = ["--no-warnings", "--input-type=module", "--eval", code, import.meta.resolve("brood")];
+  const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
+  const { require_module: requires } = process.features as { require_module?: boolean };
+  assert.equal(stdout, requires === true ? "true\n" : "ERR_REQUIRE_ESM\n", stderr);
+});
