@@ -116,7 +116,8 @@ for (const contain of ["cgroup", "keeper", "namespace"] as const) {
     const exit = await child.closed;
     assert.equal(exit.kind === "exited" && exit.code, 9);
     assert.equal(exit.pid, child.pid);
-    assert.ok((exit.usage?.minorFaults ?? 0) > 9000, "40 MiB were touched");
+    // A page has 64 KiB at most.
+    assert.ok((exit.usage?.minorFaults ?? 0) >= 640, "40 MiB were touched");
     assert.equal(child.kill(), false);
     const killed = await launchRun("sh", ["-c", "kill -QUIT $$"], { contain, reject: false });
     assert.equal(killed.exit.kind === "killed" && killed.exit.signal, "SIGQUIT");
