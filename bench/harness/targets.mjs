@@ -119,6 +119,7 @@ export const targets = [
   against("memory of a live child, 10,000 alive, no pipes: Node = 1", "memory", "ignored", "node", { below: 1 }),
   against("memory of a live child, three pipes: Node = 1", "memory", "pipes", "node", { below: 1 }),
   { what: "import, added to the start of an application", of: of("import", "added"), atMost: 8, unit: "ms" },
+  { what: "import, added to `-e ''`", of: of("import", "bare"), atMost: 8, unit: "ms" },
   against("`runSync` of a line: time, C = 1", "run-sync", "own", "c", { atMost: 1.5 }),
   ahead("`runSync` of a line: `Bun.spawnSync`'s time, ours = 1", "run-sync", "own", "bun"),
   ...[
