@@ -6,6 +6,7 @@
  *   fillup FD        as fill, as much as FD takes; writes how many bytes that were to fd 2
  *   count FD         reads FD to its end, writes how many bytes to fd 1
  *   ignore N         ignores a signal         on N TEXT       writes TEXT to fd 1 when the signal comes, then exits with 7
+ *   hear N TEXT      as on, and lives on
  *   raise N          a signal to itself       pause           for ever
  *   touch MB         uses so much memory      uid N           becomes that user
  *   close FD         closes an fd             exit N          exits with N
@@ -53,6 +54,10 @@ static void on_signal(int number) {
   _exit(7);
 }
 
+static void on_heard(int number) {
+  put(1, words[number], strlen(words[number]));
+}
+
 /* What is written, in order. */
 static char block[251 * 256];
 
@@ -88,7 +93,7 @@ int main(int argc, char **argv) {
     const char *name;
     int operands;
   } commands[] = {{"say", 2},  {"fill", 2},  {"fillup", 1}, {"read", 0},  {"drain", 0}, {"count", 1},
-                  {"ignore", 1}, {"on", 2},   {"raise", 1}, {"pause", 0}, {"touch", 1}, {"uid", 1},     {"close", 1},
+                  {"ignore", 1}, {"on", 2}, {"hear", 2},   {"raise", 1}, {"pause", 0}, {"touch", 1}, {"uid", 1},     {"close", 1},
                   {"exit", 1}, {"fork", 0},  {";", 0},     {"reap", 0},  {"traceme", 0},
                   {"setsid", 0}, {"setpgid", 0}};
   int forked = 0;
@@ -113,9 +118,9 @@ int main(int argc, char **argv) {
     else if (!strcmp(name, "fillup")) say_number(2, fill_up(n));
     else if (!strcmp(name, "count")) say_number(1, count(n));
     else if (!strcmp(name, "ignore")) signal(n, SIG_IGN);
-    else if (!strcmp(name, "on")) {
+    else if (!strcmp(name, "on") || !strcmp(name, "hear")) {
       snprintf(words[n & 63], sizeof words[0], "%s\n", two);
-      signal(n, on_signal);
+      signal(n, !strcmp(name, "on") ? on_signal : on_heard);
     }
     else if (!strcmp(name, "raise")) kill(getpid(), n); // raise(3) refuses the two that libc keeps for itself
     else if (!strcmp(name, "pause")) for (;;) pause();

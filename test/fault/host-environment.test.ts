@@ -4,6 +4,7 @@
  */
 
 import assert from "node:assert/strict";
+import { act } from "../helpers/act.js";
 import { inNode } from "../helpers/in-node.js";
 import { withLimit } from "../helpers/limits.js";
 import { ended } from "../helpers/processes.js";
@@ -35,31 +36,30 @@ test("an environment that ends while requests are under way takes their children
 for (const relay of [false, true]) {
   test(`a worker's end gives what ${relay ? "its relay" : "a host"} has started its signal and its grace, and then SIGKILL`, async () => {
     await withLimit(100, async (grace) => {
-      const [pid, traps] = await inNode<[number, string]>(
+      const [pid, heard] = await inNode<[number, string]>(
         `const { Worker } = await import("node:worker_threads");
-        const [heard, said] = posix.cloexecPipe();
+        const [ours, theirs] = posix.cloexecPipe();
         const worker = new Worker(\`
           const { parentPort, workerData } = await import("node:worker_threads");
           const { SpawnHost } = await import(${JSON.stringify(import.meta.resolve("brood/host"))});
           const host = await SpawnHost.start({ relay: ${relay} });
-          const script = "trap 'echo trapped' TERM; echo ready; while :; do sleep 0.01; done";
           const options = { stdin: "ignore", stdout: workerData, stderr: "ignore", forceKillAfterDelay: ${grace} };
-          const { pid } = await host.spawn("sh", ["-c", script], options);
-          parentPort.postMessage(pid);\`, { eval: true, workerData: said });
+          const { pid } = await host.spawn(${JSON.stringify(act)}, ["hear", "15", "heard", "say", "1", "ready", "pause"], options);
+          parentPort.postMessage(pid);\`, { eval: true, workerData: theirs });
         const pid = await new Promise((resolve) => worker.once("message", resolve));
         const bytes = Buffer.alloc(100);
-        const read = () => bytes.toString("utf8", 0, fs.readSync(heard, bytes));
+        const read = () => bytes.toString("utf8", 0, fs.readSync(ours, bytes));
         read();
         await worker.terminate();
-        posix.close(said);
-        let traps = "";
-        for (let text; (text = read()) !== ""; ) traps += text;
-        done([pid, traps]);`,
+        posix.close(theirs);
+        let heard = "";
+        for (let text; (text = read()) !== ""; ) heard += text;
+        done([pid, heard]);`,
       );
       await ended(pid);
-      // In so short a time the shell has not come to its trap.
-      if (traps === "") return false;
-      assert.equal(traps, "trapped\n");
+      // In so short a time it has not come to its handler.
+      if (heard === "") return false;
+      assert.equal(heard, "heard\n");
       return true;
     });
   });

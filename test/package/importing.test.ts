@@ -4,6 +4,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { act } from "../helpers/act.js";
 import { test } from "../helpers/test.js";
 
 const { exports } = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8")) as {
@@ -178,7 +179,7 @@ test("a child that is there needs no file any more: its streams, its end by forc
   const code = `${FILL}
     const { run, spawn } = await import(process.argv[1]);
     const cat = spawn("cat");
-    const stubborn = spawn("sh", ["-c", "trap '' TERM; echo ready; while :; do sleep 1; done"], { forceKillAfterDelay: 10 });
+    const stubborn = spawn(${JSON.stringify(act)}, ["ignore", "15", "say", "1", "ready", "pause"], { forceKillAfterDelay: 10 });
     const failing = run("sh", ["-c", "read line; exit 3"], { input: "go\\n" }).catch(({ name, exit }) => [name, exit.code]);
     for await (const chunk of stubborn.stdout) break;
     fill();
