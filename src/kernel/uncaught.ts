@@ -9,10 +9,10 @@ export function throwLater(error: unknown): void {
   });
 }
 
-/** Calls a function that may run a user's callback. */
-export function guarded(run: () => void): void {
+/** Calls a function that is, or may run, a user's callback. */
+export function guarded<Arguments extends unknown[]>(run: (...given: Arguments) => void, ...given: Arguments): void {
   try {
-    run();
+    run(...given);
   } catch (error) {
     throwLater(error);
   }

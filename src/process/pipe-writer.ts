@@ -4,7 +4,7 @@
 
 import type { AsyncResource } from "node:async_hooks";
 import { EAGAIN, ECONNRESET, EPIPE, systemError } from "../kernel/errno.js";
-import { throwLater } from "../kernel/uncaught.js";
+import { guarded } from "../kernel/uncaught.js";
 import type { PipeEnd, Side } from "./pipe-end.js";
 import { Growth } from "./pipe-growth.js";
 
@@ -141,12 +141,7 @@ export class PipeWriter implements Side {
     this.#done = undefined;
     this.#chunks = NONE;
     this.#remaining = 0;
-    if (done === undefined) return;
-    try {
-      // It may run a user's callback, at once.
-      done(error);
-    } catch (thrown) {
-      throwLater(thrown);
-    }
+    // It may run a user's callback, at once.
+    if (done !== undefined) guarded(done, error);
   }
 }
