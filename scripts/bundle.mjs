@@ -6,12 +6,13 @@
  * - index.mjs is what `import "brood"` reads: the public names. Classes are there (SHELL), functions lead to the engine.
  * - engine.cjs is all that a child needs, read by the first call of one of these functions. It is one file, since nothing
  *   more must have to be read when a child is there: no fd may be left to read it by.
- * - hosts.cjs and containment.cjs are what most programs don't use, read when something that they export is first used.
+ * - hosts.cjs, containment.cjs, sync.cjs (runSync) and watching.cjs (Monitor) are what most programs don't use, read when
+ *   something that they export is first used.
  * - Each other entry has a file of its own, and some share one. They take what they import of the above from there.
  *
  * What is read in the midst of a synchronous call is CommonJS: see docs/decisions/0024-loaded-when-used.md and
- * 0030-an-engine-read-when-used.md. Nor are modules of Node loaded before something that they export is used. To the
- * sources all of these are imports as any.
+ * 0030-the-engine-is-read-when-used.md. Nor are modules of Node loaded before something that they export is used. In the
+ * sources all of these are ordinary imports.
  *
  * Comments and white space are left out, which V8 reads, too; names stay, for stack traces. The files that users import are
  * named .mjs: of a .js Node looks for the package.json that tells what it is, folder by folder. The others have a hash in

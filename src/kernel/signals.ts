@@ -32,7 +32,7 @@ function table(): Table {
   return known;
 }
 
-/** The two signals that libc keeps for its threads. They have no name of their own, and end a process as any other. */
+/** The two signals that libc keeps for its threads. They have no name of their own, and end a process like all others. */
 const libcs = new Map([32, 33].map((number) => [`SIG${number}`, number]));
 
 /** Gives the name of a signal number; "SIG" and the number for one without a name. */

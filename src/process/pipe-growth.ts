@@ -16,7 +16,7 @@ export const GROWN = 1 << 19;
 const GROWN_SOCKET = 1 << 20;
 /** How often it has to be full: what moves less than that has no gain. */
 const FULL_ENOUGH = 16;
-/** How many may be grown at a time in this environment: 16 MiB. */
+/** How many may be grown at a time in this environment: 16 MiB of pipes, or 32 of sockets. */
 const MOST_GROWN = 32;
 
 let grown = 0;
